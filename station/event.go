@@ -27,7 +27,7 @@ type Event struct {
 // EventType says what was done.
 type EventType string
 
-// Event types. Those that the feed sends on are listed by Fed.
+// Event types. Those that the feed sends on are told by Fed.
 const (
 	EnrolmentOpened    EventType = "enrolment.opened"
 	EnrolmentAmended   EventType = "enrolment.amended"
@@ -53,6 +53,23 @@ const (
 	PersonRefused      EventType = "person.refused"
 	StationStarted     EventType = "station.started"
 )
+
+// fed is the table of what leaves the station: what a citizen or a centre waits
+// for. Progress on the way there stays in the station's own log.
+var fed = map[EventType]bool{
+	EnrolmentApproval:  true,
+	EnrolmentRejection: true,
+	OrderWasIssued:     true,
+	OrderWasCancelled:  true,
+	OrderHasFailed:     true,
+	OrderReturned:      true,
+	CardWasScrapped:    true,
+	CardChanged:        true,
+	VerificationDone:   true,
+}
+
+// Fed tells whether the feed sends events of this type on to the centre.
+func (t EventType) Fed() bool { return fed[t] }
 
 // Digest is SHA-256 over the length-prefixed fields, in the order of the struct,
 // with Prev and without Hash. It is what Hash must be.

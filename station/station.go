@@ -113,6 +113,7 @@ type Enrolment struct {
 	Citizen  Citizen   `json:"citizen"`
 	Captures []Capture `json:"captures"`
 	Opened   Word      `json:"opened"`
+	Hands    []string  `json:"hands"` // logins of all who wrote in it: none of them may approve it
 	Changed  time.Time `json:"changed"`
 	Final    *Word     `json:"final,omitempty"`
 	Decision *Word     `json:"decision,omitempty"` // approval or rejection
