@@ -1,0 +1,110 @@
+package emrtd
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"time"
+
+	"cardstation/devices/card"
+	"cardstation/devices/card/access"
+	"cardstation/personalize/lds"
+)
+
+// Names of the checks that need the chip itself; those on its files are
+// lds.Verify's.
+const (
+	CheckAccess  = "access to the chip"
+	CheckReading = "reading"
+	CheckActive  = "active authentication"
+	CheckChip    = "chip authentication"
+)
+
+// Everyday are the files that a verifier without terminal authentication reads,
+// the face right after what says where it is.
+var Everyday = []lds.FileID{lds.COM, lds.SOD, lds.DG1, lds.DG2, lds.DG13, lds.DG14, lds.DG15}
+
+// Inspect selects the eMRTD application, opens the chip through door, reads want
+// (nil: Everyday), checks the files by passive authentication and has the chip
+// prove that it holds the key of DG15. Every check is a row, also those that could
+// not be done, with the reason; what the chip does wrong is in the rows, never an
+// error.
+func Inspect(c card.Card, door access.Access, trust lds.Trust, now time.Time, want ...lds.FileID) (lds.Files, []lds.Check) {
+	if len(want) == 0 {
+		want = Everyday
+	}
+	if err := Select(c); err != nil {
+		return nil, []lds.Check{undone(CheckAccess, fmt.Errorf("select the eMRTD application: %w", err))}
+	}
+	open, err := door.Open(c)
+	if err != nil {
+		return nil, []lds.Check{undone(CheckAccess, err)}
+	}
+	rows := []lds.Check{{Name: CheckAccess, Result: lds.Passed}}
+	files, notes, err := Read(open, want...)
+	rows = append(rows, reading(notes, err))
+	rows = append(rows, lds.Verify(files, trust, now)...)
+	rows = append(rows, active(open, files))
+	return files, append(rows, chipAuthentication(files))
+}
+
+func undone(name string, err error) lds.Check {
+	return lds.Check{Name: name, Result: lds.NotDone, Why: err.Error()}
+}
+
+func reading(notes []Note, err error) lds.Check {
+	row := lds.Check{Name: CheckReading, Result: lds.Passed}
+	if err != nil {
+		return undone(CheckReading, err)
+	}
+	for i, n := range notes {
+		if i > 0 {
+			row.Why += "; "
+		}
+		row.Why += n.Text
+	}
+	return row
+}
+
+// active has the chip sign a fresh challenge. A wrong signature fails; a chip
+// that does not answer leaves the check undone.
+func active(c card.Card, files lds.Files) lds.Check {
+	raw, ok := files[lds.DG15]
+	if !ok {
+		return lds.Check{Name: CheckActive, Result: lds.NotDone, Why: "the chip offers none: it has no DG15"}
+	}
+	key, err := lds.DecodeDG15(raw)
+	if err != nil {
+		return lds.Check{Name: CheckActive, Result: lds.Failed, Why: err.Error()}
+	}
+	var hash crypto.Hash
+	if infos, err := lds.DecodeDG14(files[lds.DG14]); err == nil {
+		hash = lds.ActiveHash(infos)
+	}
+	switch err := access.ActiveAuthenticate(c, key, hash, nil); {
+	case err == nil:
+		return lds.Check{Name: CheckActive, Result: lds.Passed}
+	case errors.Is(err, access.ErrNotAuthentic):
+		return lds.Check{Name: CheckActive, Result: lds.Failed, Why: "the chip does not hold the key of DG15: it is a copy"}
+	default:
+		return undone(CheckActive, err)
+	}
+}
+
+// chipAuthenticationOID is the arc of id-CA (TR-03110-3, A.1.1.2).
+const chipAuthenticationOID = "0.4.0.127.0.7.2.2.3."
+
+func chipAuthentication(files lds.Files) lds.Check {
+	row := lds.Check{Name: CheckChip, Result: lds.NotDone, Why: "the chip offers none"}
+	infos, err := lds.DecodeDG14(files[lds.DG14])
+	if err != nil {
+		row.Why = "DG14 could not be read"
+		return row
+	}
+	for _, i := range infos {
+		if len(i.Protocol) > len(chipAuthenticationOID) && i.Protocol[:len(chipAuthenticationOID)] == chipAuthenticationOID {
+			row.Why = "the chip offers it, this station does not speak it yet"
+		}
+	}
+	return row
+}

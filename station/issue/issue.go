@@ -1,0 +1,161 @@
+package issue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"cardstation/devices/card"
+	"cardstation/devices/card/access"
+	"cardstation/personalize"
+	"cardstation/personalize/cccd"
+	"cardstation/personalize/emrtd"
+	"cardstation/personalize/lds"
+	"cardstation/station"
+)
+
+// maxRefusals is how often one chip may refuse a step before it is scrapped.
+const maxRefusals = 2
+
+// Issue makes one card of the chip behind c: identify, claim, compile, write,
+// read back, close. The answer is the issued order.
+//
+// A chip that was torn out leaves its order bound to it (station.Retry: put it
+// back). A chip that refuses twice is scrapped and its order returned
+// (station.ReplaceCard). An order that cannot be made of any chip has failed
+// (station.CallSupervisor). An order the store cannot close stops the line.
+func (l *Line) Issue(ctx context.Context, reader string, c card.Card) (station.Order, error) {
+	start := l.cfg.Now()
+	chip, err := personalize.Identify(c)
+	if errors.Is(err, card.ErrGone) || errors.Is(err, card.ErrNoAnswer) {
+		return station.Order{}, &station.Error{Kind: station.Retry, What: "identify the card in " + reader, Err: err, Hint: "put the card in again"}
+	}
+	if err != nil {
+		return station.Order{}, &station.Error{Kind: station.ReplaceCard, What: "identify the card in " + reader, Err: err,
+			Hint: "take the card out and put it in again; if it is the same again, take another blank"}
+	}
+	order, err := l.cfg.Orders.Claim(ctx, station.CardID(chip))
+	if err != nil {
+		return station.Order{}, err
+	}
+	order.Card = station.CardID(chip)
+	l.set(reader, func(s *ReaderStatus) {
+		*s = ReaderStatus{Name: s.Name, Use: s.Use, State: ReaderWriting, Card: order.Card, OrderID: order.ID}
+	})
+	plan, err := l.compile(order)
+	if err != nil {
+		return order, l.failOrder(ctx, order, err)
+	}
+	l.set(reader, func(s *ReaderStatus) { s.Total = len(plan.Steps()) })
+	made, err := personalize.Run(ctx, c, plan, func(step string) error {
+		l.set(reader, func(s *ReaderStatus) { s.Step, s.Done = step, s.Done+1 })
+		return l.cfg.Orders.Step(context.WithoutCancel(ctx), order, step)
+	})
+	if err != nil {
+		return order, l.failChip(ctx, order, err)
+	}
+	checks, err := l.readBack(c, plan)
+	if err != nil {
+		return order, l.failChip(ctx, order, err)
+	}
+	order.State, order.Changed = station.OrderIssued, l.cfg.Now().UTC()
+	order.Receipt = receipt(order, made, reader, checks, start, order.Changed)
+	if err := l.cfg.Orders.CloseOrder(context.WithoutCancel(ctx), order, event(station.OrderWasIssued, order, order.Receipt)); err != nil {
+		return order, &station.Error{Kind: station.StopLine, What: "close order " + order.ID, Err: err,
+			Hint: "leave the card in the reader and call the supervisor: it is written, but the station could not note it down"}
+	}
+	l.mu.Lock()
+	delete(l.fail, order.Card)
+	l.mu.Unlock()
+	l.set(reader, func(s *ReaderStatus) { s.State, s.Problem, s.Hint = ReaderDone, "", "" })
+	l.cfg.Log.Info("card issued", "reader", reader, "order", order.ID, "commands", made.Commands, "elapsed", order.Receipt.Elapsed.Round(time.Millisecond))
+	return order, nil
+}
+
+// compile is the short translation Order -> personalize.Record, and the plan.
+func (l *Line) compile(o station.Order) (personalize.Plan, error) {
+	profile, err := l.cfg.Profile(o.Profile)
+	if err != nil {
+		return personalize.Plan{}, err
+	}
+	return personalize.Compile(profile, personalize.Record{
+		Holder: cccd.Holder(o.Citizen), Issue: o.Issue, Expiry: o.Expiry, Portrait: o.Portrait, Chip: string(o.Card),
+	}, l.cfg.Authority)
+}
+
+// failOrder gives the chip back untouched and the order to a person.
+func (l *Line) failOrder(ctx context.Context, o station.Order, cause error) error {
+	o.State, o.Reason, o.Changed = station.OrderFailed, cause.Error(), l.cfg.Now().UTC()
+	if err := l.cfg.Orders.CloseOrder(context.WithoutCancel(ctx), o, event(station.OrderHasFailed, o, reason{o.Reason})); err != nil {
+		return &station.Error{Kind: station.StopLine, What: "note the failure of order " + o.ID, Err: errors.Join(err, cause)}
+	}
+	return &station.Error{Kind: station.CallSupervisor, What: "prepare order " + o.ID, Err: cause,
+		Hint: "the order was set aside, the blank is unused; mend the order's data and return it to the queue"}
+}
+
+// failChip decides between putting the same chip back and scrapping it.
+func (l *Line) failChip(ctx context.Context, o station.Order, cause error) error {
+	switch {
+	case ctx.Err() != nil && errors.Is(cause, ctx.Err()):
+		return &station.Error{Kind: station.Retry, What: "issue order " + o.ID, Err: cause, Hint: "the station is stopping; the card is resumed when it is put back"}
+	case errors.Is(cause, card.ErrGone) || errors.Is(cause, card.ErrNoAnswer):
+		return &station.Error{Kind: station.Retry, What: "issue order " + o.ID, Err: cause,
+			Hint: "put the same card back into a reader: it goes on where it stopped; if it is lost or broken, scrap it"}
+	}
+	l.mu.Lock()
+	l.fail[o.Card]++
+	n := l.fail[o.Card]
+	l.mu.Unlock()
+	if n < maxRefusals {
+		return &station.Error{Kind: station.Retry, What: "issue order " + o.ID, Err: cause, Hint: "take the card out and put it in again; if it fails again it is scrapped"}
+	}
+	o.State, o.Reason, o.Changed = station.OrderPending, cause.Error(), l.cfg.Now().UTC()
+	if err := l.cfg.Orders.CloseOrder(context.WithoutCancel(ctx), o, event(station.OrderReturned, o, reason{o.Reason})); err != nil {
+		return &station.Error{Kind: station.StopLine, What: "return order " + o.ID, Err: errors.Join(err, cause)}
+	}
+	return &station.Error{Kind: station.ReplaceCard, What: "issue order " + o.ID, Err: cause,
+		Hint: "this chip is scrapped: put it with the spoilt ones; the order waits for another blank"}
+}
+
+type reason struct {
+	Reason string `json:"reason"`
+}
+
+func event(t station.EventType, o station.Order, body any) station.Event {
+	raw, err := json.Marshal(body)
+	if err != nil { // the bodies are our own plain structs
+		panic(fmt.Sprintf("event body %T: %v", body, err))
+	}
+	return station.Event{Format: station.Format, At: o.Changed, Type: t, Subject: o.ID, Actor: "station", Body: raw}
+}
+
+// receipt is the proof kept of an issued card.
+func receipt(o station.Order, made personalize.Receipt, reader string, checks []station.Check, start, end time.Time) *station.Receipt {
+	return &station.Receipt{
+		Card: o.Card, Profile: made.Profile, Document: made.Document, SOD: made.SOD, Certificates: made.Certificates,
+		Commands: made.Commands, Sent: made.Sent, Received: made.Received,
+		Elapsed: end.Sub(start), At: end, Reader: reader, Checks: checks,
+	}
+}
+
+// readBack reads the locked chip as a verifier would. Any check that fails, and
+// any but the optional ones that could not be done, is an error.
+func (l *Line) readBack(c card.Card, plan personalize.Plan) ([]station.Check, error) {
+	if plan.MRZ == (access.MRZ{}) {
+		return nil, nil
+	}
+	_, rows := emrtd.Inspect(c, access.BAC{MRZ: plan.MRZ}, l.cfg.Trust, l.cfg.Now())
+	checks := make([]station.Check, 0, len(rows))
+	for _, r := range rows {
+		checks = append(checks, station.Check{Name: r.Name, Result: station.Result(r.Result), Why: r.Why})
+		if r.Result == lds.Failed || r.Result == lds.NotDone && !notOffered[r.Name] {
+			return checks, fmt.Errorf("read back: %s: %s: %s", r.Name, r.Result, r.Why)
+		}
+	}
+	return checks, nil
+}
+
+// notOffered are the checks that no card of this line answers yet.
+var notOffered = map[string]bool{emrtd.CheckChip: true}

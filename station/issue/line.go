@@ -1,0 +1,193 @@
+// Package issue is the line's way: one order, one chip, one receipt. Each reader
+// has one controller, which claims an order for the chip in it, writes the chip,
+// reads it back as a verifier would, and closes the order. The chip is the truth:
+// a card torn out of the reader is put back and the same way is gone again.
+package issue
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"cardstation/devices/card"
+	"cardstation/personalize"
+	"cardstation/personalize/lds"
+	"cardstation/station"
+)
+
+// Orders is the queue as a line sees it.
+type Orders interface {
+	// Claim binds the oldest pending order of the highest priority to a chip, or
+	// gives back the order that this chip is bound to already. No order:
+	// station.Unknown. A chip that is spent: station.ReplaceCard.
+	Claim(context.Context, station.CardID) (station.Order, error)
+	// Step records that a step is done on the claimed chip: evidence, not truth.
+	Step(ctx context.Context, o station.Order, step string) error
+	// CloseOrder writes the order in its new state, the chip's state and the
+	// event in one transaction; durable once it returns. It refuses to issue an
+	// order twice.
+	CloseOrder(context.Context, station.Order, station.Event) error
+}
+
+// Config is what a Line works with.
+type Config struct {
+	Orders    Orders
+	Authority personalize.Authority
+	Trust     lds.Trust
+	Profile   func(name string) (personalize.Profile, error)
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Line is a set of readers under one controller.
+type Line struct {
+	cfg  Config
+	mu   sync.Mutex
+	desk map[string]*ReaderStatus
+	fail map[station.CardID]int // refusals of a chip since the start
+	poke chan struct{}          // closed and renewed when an order may have come
+}
+
+// New makes a Line without readers.
+func New(cfg Config) *Line {
+	return &Line{cfg: cfg, desk: map[string]*ReaderStatus{}, fail: map[station.CardID]int{}, poke: make(chan struct{})}
+}
+
+// ReaderStatus is what a controller sees of one reader.
+type ReaderStatus struct {
+	Name    string         `json:"name"`
+	Use     string         `json:"use"`   // line or office
+	State   ReaderState    `json:"state"` // see ReaderState
+	Card    station.CardID `json:"card,omitempty"`
+	OrderID string         `json:"orderId,omitempty"`
+	Step    string         `json:"step,omitempty"` // the last one finished
+	Done    int            `json:"done"`
+	Total   int            `json:"total"`
+	Since   time.Time      `json:"since"`
+	Problem string         `json:"problem,omitempty"`
+	Hint    string         `json:"hint,omitempty"`
+}
+
+// ReaderState is where a reader stands.
+type ReaderState string
+
+// Reader states.
+const (
+	ReaderEmpty   ReaderState = "empty"   // waiting for a blank
+	ReaderWriting ReaderState = "writing" // leave the card alone
+	ReaderDone    ReaderState = "done"    // take the finished card out
+	ReaderIdle    ReaderState = "idle"    // a blank is in, no order waits
+	ReaderProblem ReaderState = "problem" // see Problem and Hint
+	ReaderStopped ReaderState = "stopped" // the line must not go on
+)
+
+// Status lists the readers by name.
+func (l *Line) Status() []ReaderStatus {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([]ReaderStatus, 0, len(l.desk))
+	for _, s := range l.desk {
+		all = append(all, *s)
+	}
+	slices.SortFunc(all, func(a, b ReaderStatus) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+// Poke tells the readers whose blank waits for an order that one may be there.
+func (l *Line) Poke() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.poke)
+	l.poke = make(chan struct{})
+}
+
+func (l *Line) poked() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.poke
+}
+
+func (l *Line) set(reader string, f func(*ReaderStatus)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.desk[reader]
+	if s == nil {
+		s = &ReaderStatus{Name: reader, Use: "line"}
+		l.desk[reader] = s
+	}
+	f(s)
+	s.Since = l.cfg.Now()
+}
+
+// Serve drives one reader until ctx is done or the reader is gone. The card in
+// the reader when ctx ends is left between two steps: it resumes when it is put
+// back. A StopLine error ends Serve.
+func (l *Line) Serve(ctx context.Context, r card.Reader) error {
+	defer func() {
+		l.mu.Lock()
+		if s := l.desk[r.Name()]; s != nil && s.State != ReaderStopped {
+			delete(l.desk, r.Name())
+		}
+		l.mu.Unlock()
+	}()
+	l.set(r.Name(), func(s *ReaderStatus) { *s = ReaderStatus{Name: s.Name, Use: s.Use, State: ReaderEmpty} })
+	for {
+		session, err := r.Wait(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		err = l.serveChip(ctx, r.Name(), session)
+		if closeErr := session.Close(); closeErr != nil {
+			l.cfg.Log.Warn("reader did not let go of its card", "reader", r.Name(), "err", closeErr)
+		}
+		if err == nil {
+			continue
+		}
+		stop := station.KindOf(err) == station.StopLine
+		l.trouble(r.Name(), err, stop)
+		if stop {
+			return err
+		}
+	}
+}
+
+func (l *Line) trouble(reader string, err error, stop bool) {
+	l.cfg.Log.Warn("card not issued", "reader", reader, "err", err)
+	l.set(reader, func(s *ReaderStatus) {
+		s.State, s.Problem, s.Hint = ReaderProblem, err.Error(), station.HintOf(err)
+		if stop {
+			s.State = ReaderStopped
+		}
+	})
+}
+
+// serveChip issues the chip, waiting for an order where none is there yet.
+func (l *Line) serveChip(ctx context.Context, reader string, session card.Session) error {
+	c := card.Over(session)
+	for {
+		wake := l.poked()
+		_, err := l.Issue(ctx, reader, c)
+		var none *station.Error
+		if !errors.As(err, &none) || none.Kind != station.Unknown {
+			return err
+		}
+		l.set(reader, func(s *ReaderStatus) { s.State, s.Problem, s.Hint = ReaderIdle, "", "" })
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-wake:
+		case <-time.After(time.Second): // and to notice that the chip was taken out
+		}
+	}
+}

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"cardstation/biometrics"
+	"cardstation/biometrics/face"
+	"cardstation/devices/card"
+	"cardstation/devices/pcsc"
+	"cardstation/personalize"
+	"cardstation/personalize/cccd"
+	"cardstation/personalize/pki"
+	"cardstation/station"
+	"cardstation/station/issue"
+	"cardstation/station/verify"
+)
+
+// cardCmd groups what works on one card without a daemon.
+type cardCmd struct {
+	Issue  cardIssueCmd  `cmd:"" help:"Write one card from a record."`
+	Record cardRecordCmd `cmd:"" help:"Write an example record with synthetic images."`
+	Read   cardReadCmd   `cmd:"" help:"Read a card and give the verdict: exit 0 valid, 3 not valid, 4 could not be checked."`
+}
+
+// cardWait is how long a command waits for a card to be put in.
+const cardWait = 30 * time.Second
+
+// insert waits for the card in a PC/SC reader.
+func insert(ctx context.Context, reader string) (card.Session, error) {
+	names, err := pcsc.Names()
+	if err != nil {
+		return nil, &station.Error{Kind: station.Retry, What: "reach the readers", Err: err, Hint: "is pcscd running?"}
+	}
+	found := false
+	for _, n := range names {
+		found = found || n == reader
+	}
+	if !found {
+		return nil, &station.Error{Kind: station.Correct, What: fmt.Sprintf("no reader is called %q", reader), Hint: "stationd readers lists them"}
+	}
+	waiting, cancel := context.WithTimeout(ctx, cardWait)
+	defer cancel()
+	s, err := pcsc.Open(reader).Wait(waiting)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, &station.Error{Kind: station.Retry, What: "no card came into " + reader, Hint: "put a card in and try again"}
+	}
+	return s, err
+}
+
+// lookInto tells what is in a reader now.
+func lookInto(ctx context.Context, reader string) readerRow {
+	row := readerRow{Name: reader, Card: "empty"}
+	short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	s, err := pcsc.Open(reader).Wait(short)
+	if err != nil {
+		if !errors.Is(err, context.DeadlineExceeded) {
+			row.Card = err.Error()
+		}
+		return row
+	}
+	defer s.Close()
+	row.ATR, row.Card = hex.EncodeToString(s.ATR()), "present, not a card this station knows"
+	if chip, err := personalize.Identify(card.Over(s)); err == nil {
+		row.Card = chip
+	}
+	return row
+}
+
+type cardIssueCmd struct {
+	Reader  string `required:"" help:"PC/SC reader with the blank."`
+	Profile string `default:"softcard" help:"Card profile: a name that is built in, or a YAML file."`
+	Record  string `required:"" type:"existingfile" help:"The citizen: fields and paths of images."`
+	Keys    string `required:"" type:"existingdir" help:"Keys to sign and write with."`
+}
+
+func (c *cardIssueCmd) Run(s *session) error {
+	profile, err := personalize.LoadProfile(c.Profile)
+	if err != nil {
+		return &station.Error{Kind: station.Correct, What: "card profile", Err: err, Hint: "built in: " + strings.Join(personalize.Profiles(), ", ")}
+	}
+	keys, err := loadKeys(c.Keys)
+	if err != nil {
+		return err
+	}
+	r, err := loadRecord(c.Record)
+	if err != nil {
+		return err
+	}
+	order, err := r.order(c.Profile, time.Now())
+	if err != nil {
+		return err
+	}
+	chip, err := insert(s.ctx, c.Reader)
+	if err != nil {
+		return err
+	}
+	defer chip.Close()
+	queue := &oneOrder{order: order, step: func(name string) {
+		if !s.json {
+			fmt.Fprintln(s.out, " ", name)
+		}
+	}}
+	line := issue.New(issue.Config{Orders: queue, Authority: keys.authority, Trust: keys.trust, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Profile: func(string) (personalize.Profile, error) { return profile, nil }})
+	done, err := line.Issue(s.ctx, c.Reader, card.Over(chip))
+	if err != nil {
+		return err
+	}
+	return s.show(done.Receipt, func(w io.Writer) {
+		fmt.Fprintf(w, "issued: document %s on chip %s, %d commands, %v\n", done.Receipt.Document, done.Card, done.Receipt.Commands, done.Receipt.Elapsed.Round(time.Millisecond))
+		fmt.Fprintf(w, "opens with: --mrz %s\n", mrzFlag(done))
+	})
+}
+
+// mrzFlag is what `card read --mrz` wants for the order's card.
+func mrzFlag(o station.Order) string {
+	k := keyOf(o)
+	return k.Document + "," + k.Birth + "," + k.Expiry
+}
+
+// keyOf is the key that opens the order's card: what its MRZ says.
+func keyOf(o station.Order) verify.Key {
+	zone, err := cccd.MRZ(cccd.Holder(o.Citizen), o.Expiry)
+	if err != nil {
+		return verify.Key{}
+	}
+	return verify.Key{Document: zone.Document, Birth: zone.Birth, Expiry: zone.Expiry}
+}
+
+// oneOrder is the queue of a single card.
+type oneOrder struct {
+	order station.Order
+	step  func(string)
+}
+
+func (q *oneOrder) Claim(_ context.Context, chip station.CardID) (station.Order, error) {
+	q.order.Card, q.order.State = chip, station.OrderClaimed
+	return q.order, nil
+}
+
+func (q *oneOrder) Step(_ context.Context, _ station.Order, step string) error {
+	q.step(step)
+	return nil
+}
+
+func (q *oneOrder) CloseOrder(_ context.Context, o station.Order, _ station.Event) error {
+	q.order = o
+	return nil
+}
+
+// order turns a record into an order after the desk's own checks of data and
+// portrait.
+func (r record) order(profile string, now time.Time) (station.Order, error) {
+	holder := cccd.Holder(r.Citizen)
+	fields := map[string]string{}
+	for _, f := range holder.Check(now) {
+		fields[f.Field] = f.Text
+	}
+	if len(fields) > 0 {
+		return station.Order{}, &station.Error{Kind: station.Correct, What: fmt.Sprintf("record of the citizen: %v", fields), Fields: fields}
+	}
+	portrait, err := portraitFor(r.frames[station.Portrait].Data)
+	if err != nil {
+		return station.Order{}, err
+	}
+	o := station.Order{Format: station.Format, ID: "record", Profile: profile, Type: r.Type, Citizen: r.Citizen, Portrait: portrait,
+		Issue: r.Issue, Expiry: r.Expiry, Created: now, Changed: now}
+	if o.Issue == "" {
+		o.Issue = now.Format(time.DateOnly)
+	}
+	if o.Expiry == "" {
+		day, err := time.Parse(time.DateOnly, o.Issue)
+		if err != nil {
+			return o, station.Errorf(station.Correct, "issue date %q: %w", o.Issue, err)
+		}
+		if o.Expiry, err = cccd.Expiry(r.Citizen.BirthDate, day); err != nil {
+			return o, station.Errorf(station.Correct, "expiry: %w", err)
+		}
+	}
+	return o, nil
+}
+
+// portraitFor passes the gate and gives the JPEG for DG2.
+func portraitFor(data []byte) ([]byte, error) {
+	img, err := biometrics.Decode(data)
+	if err != nil {
+		return nil, station.Errorf(station.Correct, "portrait: %w", err)
+	}
+	quality, err := face.Assessor{}.Assess(img)
+	if err != nil {
+		return nil, station.Errorf(station.Correct, "portrait: %w", err)
+	}
+	if !quality.Accepted() {
+		return nil, station.Errorf(station.Correct, "portrait refused: %s", strings.Join(quality.Reasons(), "; "))
+	}
+	return face.DG2(img)
+}
+
+type cardRecordCmd struct {
+	Example string `required:"" placeholder:"DIR" help:"Folder for the record and its images."`
+	Seed    uint64 `default:"1" help:"Another number makes another person."`
+}
+
+func (c *cardRecordCmd) Run(s *session) error {
+	path, err := example(c.Seed).save(c.Example)
+	if err != nil {
+		return err
+	}
+	return s.show(map[string]any{"record": path, "simulated": true}, func(w io.Writer) {
+		fmt.Fprintf(w, "%s: an invented citizen with synthetic images\n", path)
+	})
+}
+
+type cardReadCmd struct {
+	Reader string `required:"" help:"PC/SC reader with the card."`
+	CAN    string `name:"can" help:"Card access number, 6 digits (needs PACE)." xor:"key" required:""`
+	MRZ    string `name:"mrz" placeholder:"DOCNO,YYMMDD,YYMMDD" help:"Document number, birth and expiry date of the MRZ." xor:"key" required:""`
+	Trust  string `type:"existingdir" help:"Folder of country signers and revocation lists."`
+	Dump   string `placeholder:"DIR" help:"Folder for the files of the chip."`
+}
+
+func (c *cardReadCmd) Run(s *session) error {
+	key := verify.Key{CAN: c.CAN}
+	if c.MRZ != "" {
+		parts := strings.Split(c.MRZ, ",")
+		if len(parts) != 3 {
+			return &station.Error{Kind: station.Correct, What: "--mrz wants three fields", Hint: "document number, birth date, expiry date: 000000001,000101,250101"}
+		}
+		key = verify.Key{Document: parts[0], Birth: parts[1], Expiry: parts[2]}
+	}
+	if _, err := key.Access(); err != nil {
+		if report(s.err, s.json, err); c.CAN != "" {
+			return exit(exitNotChecked)
+		}
+		return exit(exitFailed)
+	}
+	trust := pki.Trust{}
+	if c.Trust != "" {
+		var err error
+		if trust, err = pki.LoadTrust(c.Trust); err != nil {
+			return station.Errorf(station.Correct, "trust in %s: %w", c.Trust, err)
+		}
+	}
+	chip, err := insert(s.ctx, c.Reader)
+	if err != nil {
+		report(s.err, s.json, err)
+		return exit(exitNotChecked)
+	}
+	defer chip.Close()
+	v, files, err := verify.Judge(s.ctx, card.Over(chip), key, trust, nil, time.Now)
+	if err != nil {
+		return err
+	}
+	v.Reader = c.Reader
+	if c.Dump != "" {
+		if err := os.MkdirAll(c.Dump, 0o700); err != nil {
+			return err
+		}
+		for id, data := range files {
+			if err := os.WriteFile(filepath.Join(c.Dump, id.String()+".bin"), data, 0o600); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.show(v, func(w io.Writer) { printVerdict(w, v) }); err != nil {
+		return err
+	}
+	return outcomeExit(v.Outcome)
+}
+
+func outcomeExit(o station.Outcome) error {
+	switch o {
+	case station.NotValid:
+		return exit(exitNotValid)
+	case station.NotChecked:
+		return exit(exitNotChecked)
+	}
+	return nil
+}
+
+// printVerdict shows each check and then the outcome.
+func printVerdict(w io.Writer, v station.Verdict) {
+	for _, c := range v.Checks {
+		fmt.Fprintf(w, "  %-8s  %s", c.Result, c.Name)
+		if c.Why != "" {
+			fmt.Fprintf(w, ": %s", c.Why)
+		}
+		fmt.Fprintln(w)
+	}
+	if v.Document != "" {
+		fmt.Fprintf(w, "document %s, %s, number %s, expires %s\n", v.Document, v.Holder.Name, v.Holder.Number, v.Expiry)
+	}
+	fmt.Fprintf(w, "verdict: %s (%v)\n", strings.ToUpper(string(v.Outcome)), v.Elapsed.Round(time.Millisecond))
+}

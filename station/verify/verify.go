@@ -1,0 +1,188 @@
+// Package verify is the verifier's way: is this card real, is it this person,
+// now. It opens the chip with what is printed on the card, reads it, checks it up
+// to the country signer, has the chip prove that it is no copy, asks the
+// revocation list, and gives one Verdict that lists every check by name, with
+// what was not done and why.
+package verify
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"cardstation/devices/card"
+	"cardstation/devices/card/access"
+	"cardstation/personalize/cccd"
+	"cardstation/personalize/emrtd"
+	"cardstation/personalize/lds"
+	"cardstation/station"
+)
+
+// Key is what opens a chip: the card access number, or three fields of the MRZ.
+type Key struct {
+	CAN      string // 6 digits; wants PACE
+	Document string // 9 characters as in the MRZ
+	Birth    string // YYMMDD
+	Expiry   string // YYMMDD
+}
+
+// Access chooses how to open the chip. A key that fits no way is
+// station.Correct.
+func (k Key) Access() (access.Access, error) {
+	switch {
+	case k.Document != "" && k.Birth != "" && k.Expiry != "":
+		for field, v := range map[string]string{"birth": k.Birth, "expiry": k.Expiry} {
+			if _, err := time.Parse("060102", v); err != nil {
+				return nil, &station.Error{Kind: station.Correct, What: field + " is not a date as YYMMDD", Fields: map[string]string{field: "six digits, YYMMDD"}}
+			}
+		}
+		return access.BAC{MRZ: access.MRZ{Document: k.Document, Birth: k.Birth, Expiry: k.Expiry}}, nil
+	case k.CAN != "":
+		return nil, &station.Error{Kind: station.Correct, What: "open with the card access number", Err: errors.New("this station does not speak PACE yet"),
+			Hint: "open the card with the document number, birth date and expiry date of its MRZ"}
+	}
+	return nil, &station.Error{Kind: station.Correct, What: "nothing to open the card with",
+		Hint: "give the document number, the birth date and the expiry date as the MRZ has them"}
+}
+
+// Revocations answers whether a document is suspended or revoked.
+type Revocations interface {
+	// Revoked tells by document number; known is false where the list knows no
+	// such document.
+	Revoked(ctx context.Context, document string) (revoked bool, err error)
+}
+
+// Slots gives the chip in a reader.
+type Slots interface {
+	// Session waits for a chip in the named reader, until ctx is done.
+	Session(ctx context.Context, reader string) (card.Session, error)
+}
+
+// Record keeps what was verified.
+type Record interface {
+	Record(context.Context, station.Event) error
+}
+
+// Config is what an Office works with. Revocations may be nil: the check is then
+// listed as not done.
+type Config struct {
+	Slots       Slots
+	Trust       lds.Trust
+	Revocations Revocations
+	Record      Record
+	Now         func() time.Time
+	Log         *slog.Logger
+}
+
+// Office verifies cards.
+type Office struct{ cfg Config }
+
+// New makes an Office.
+func New(cfg Config) *Office { return &Office{cfg} }
+
+// Verify waits for the card in the reader and gives its verdict; the verdict is
+// recorded, without citizen data, before it is given.
+func (o *Office) Verify(ctx context.Context, by station.Person, reader string, key Key) (station.Verdict, error) {
+	if _, err := key.Access(); err != nil {
+		return station.Verdict{}, err
+	}
+	session, err := o.cfg.Slots.Session(ctx, reader)
+	if err != nil {
+		return station.Verdict{}, err
+	}
+	defer session.Close()
+	v, _, err := Judge(ctx, card.Over(session), key, o.cfg.Trust, o.cfg.Revocations, o.cfg.Now)
+	if err != nil {
+		return v, err
+	}
+	var id [8]byte
+	rand.Read(id[:])
+	v.ID, v.By, v.Reader = "v-"+hex.EncodeToString(id[:]), by.Login, reader
+	body, err := json.Marshal(struct {
+		Outcome station.Outcome `json:"outcome"`
+		Reader  string          `json:"reader"`
+		Checks  []station.Check `json:"checks"`
+		Elapsed time.Duration   `json:"elapsed"`
+	}{v.Outcome, v.Reader, v.Checks, v.Elapsed})
+	if err != nil {
+		return v, err
+	}
+	err = o.cfg.Record.Record(context.WithoutCancel(ctx), station.Event{Format: station.Format, At: v.At, Type: station.VerificationDone, Subject: v.ID, Actor: by.Login, Body: body})
+	return v, err
+}
+
+// Judge gives the verdict on the chip behind c and the files it was given on, with
+// nothing of a daemon. An error is for a key that cannot open any chip; everything
+// that the card does is in the verdict.
+func Judge(ctx context.Context, c card.Card, key Key, trust lds.Trust, list Revocations, now func() time.Time) (station.Verdict, lds.Files, error) {
+	start := now()
+	v := station.Verdict{Format: station.Format, At: start.UTC()}
+	door, err := key.Access()
+	if err != nil {
+		return v, nil, err
+	}
+	files, checks := emrtd.Inspect(c, door, trust, start)
+	for _, ch := range checks {
+		v.Checks = append(v.Checks, station.Check{Name: ch.Name, Result: station.Result(ch.Result), Why: ch.Why})
+	}
+	describe(&v, files)
+	v.Checks = append(v.Checks, revocation(ctx, list, v.Document), station.Check{Name: "fingerprint match", Result: station.NotDone, Why: "the fingerprints on the chip open to terminal authentication only"})
+	v.Outcome = outcome(v.Checks)
+	v.Elapsed = now().Sub(start)
+	return v, files, nil
+}
+
+func revocation(ctx context.Context, list Revocations, document string) station.Check {
+	c := station.Check{Name: "card not revoked", Result: station.NotDone}
+	switch {
+	case list == nil:
+		c.Why = "no revocation list here"
+		return c
+	case document == "":
+		c.Why = "the document number could not be read"
+		return c
+	}
+	revoked, err := list.Revoked(ctx, document)
+	switch {
+	case err != nil:
+		c.Why = "revocation list: " + err.Error()
+	case revoked:
+		c.Result, c.Why = station.Failed, "the card is suspended or revoked"
+	default:
+		c.Result = station.Passed
+	}
+	return c
+}
+
+// optional checks may stay undone without the verdict losing its worth.
+var optional = map[string]bool{"fingerprint match": true, "chip authentication": true, "card not revoked": true}
+
+func outcome(checks []station.Check) station.Outcome {
+	result := station.Valid
+	for _, c := range checks {
+		switch {
+		case c.Result == station.Failed:
+			return station.NotValid
+		case c.Result == station.NotDone && !optional[c.Name]:
+			result = station.NotChecked
+		}
+	}
+	return result
+}
+
+// describe fills in what the officer compares with the person.
+func describe(v *station.Verdict, files lds.Files) {
+	if zone, err := lds.DecodeDG1(files[lds.DG1]); err == nil {
+		v.Document, v.Expiry = zone.Document, zone.Expiry
+	}
+	if national, _, err := cccd.DecodeDG13(files[lds.DG13]); err == nil {
+		v.Holder = station.Citizen(national.Holder)
+	}
+	if faces, err := lds.DecodeDG2(files[lds.DG2]); err == nil && len(faces) > 0 && len(faces[0].Images) > 0 {
+		v.Portrait = faces[0].Images[0].Data
+	}
+}
