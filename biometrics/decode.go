@@ -1,13 +1,141 @@
 package biometrics
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+
+	"github.com/disintegration/imaging"
 )
 
-// Image is a decoded picture and what its file said about itself.
+// Limits of Decode. The header alone decides on them, before a pixel is
+// decoded.
+const (
+	MaxBytes  = 20 << 20  // of the file
+	MaxPixels = 40 << 20  // width times height
+	MaxSide   = 16384     // pixels of width or of height
+	maxMemory = 256 << 20 // that the decoder will need, in bytes
+)
+
+// What can be wrong with a file. Each comes wrapped in an error that has the
+// figures.
+var (
+	ErrFormat   = errors.New("not a PNG or JPEG image")
+	ErrTooLarge = errors.New("image is too large")
+	ErrDamaged  = errors.New("image is damaged or cut off")
+)
+
+// Media types that Decode answers with.
+const (
+	PNG  = "image/png"
+	JPEG = "image/jpeg"
+)
+
+// Image is a decoded picture and what its file said about itself. The picture
+// stands upright as the file's Exif orientation has it.
 type Image struct {
 	image.Image
-	Media string // image/png or image/jpeg
-	PPI   int    // pixels per inch, 0 where the file does not say
+	Media string // PNG or JPEG
+	PPI   int    // pixels per inch, 0 where the file does not say or says two different
 }
-func Decode(data []byte) (Image, error) { return Image{}, nil }
+
+// Decode reads a PNG or a JPEG by its content, whatever its name was. The
+// header is held against the limits first, so that a small file cannot ask for
+// a lot of memory. Errors wrap ErrFormat, ErrTooLarge or ErrDamaged.
+func Decode(data []byte) (Image, error) {
+	if len(data) > MaxBytes {
+		return Image{}, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(data), MaxBytes)
+	}
+	switch {
+	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
+		return decodePNG(data)
+	case bytes.HasPrefix(data, []byte("\xff\xd8\xff")):
+		return decodeJPEG(data)
+	}
+	return Image{}, ErrFormat
+}
+
+func decodePNG(data []byte) (Image, error) {
+	cfg, err := png.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return Image{}, fmt.Errorf("%w: PNG header: %v", ErrDamaged, err)
+	}
+	perPixel := 4
+	switch cfg.ColorModel {
+	case color.GrayModel:
+		perPixel = 1
+	case color.Gray16Model:
+		perPixel = 2
+	case color.RGBA64Model, color.NRGBA64Model:
+		perPixel = 8
+	}
+	// An interlaced picture is decoded in passes beside the whole.
+	if err := withinLimits(cfg, 2*perPixel); err != nil {
+		return Image{}, err
+	}
+	img, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		return Image{}, fmt.Errorf("%w: PNG: %v", ErrDamaged, err)
+	}
+	return Image{Image: img, Media: PNG, PPI: pngDensity(data)}, nil
+}
+
+func decodeJPEG(data []byte) (Image, error) {
+	cfg, err := jpeg.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return Image{}, fmt.Errorf("%w: JPEG header: %v", ErrDamaged, err)
+	}
+	head := scanJPEG(data)
+	perPixel := 4
+	if head.progressive {
+		perPixel = 16 // every coefficient is kept until the last scan
+	}
+	if err := withinLimits(cfg, perPixel); err != nil {
+		return Image{}, err
+	}
+	img, err := jpeg.Decode(bytes.NewReader(data))
+	if err != nil {
+		return Image{}, fmt.Errorf("%w: JPEG: %v", ErrDamaged, err)
+	}
+	return Image{Image: upright(img, head.orientation), Media: JPEG, PPI: head.ppi}, nil
+}
+
+// withinLimits holds a header against the limits; perPixel is the memory the
+// decoder needs for a pixel.
+func withinLimits(cfg image.Config, perPixel int) error {
+	if cfg.Width < 1 || cfg.Height < 1 {
+		return fmt.Errorf("%w: %d x %d pixels", ErrDamaged, cfg.Width, cfg.Height)
+	}
+	if cfg.Width > MaxSide || cfg.Height > MaxSide {
+		return fmt.Errorf("%w: %d x %d pixels, the limit is %d a side", ErrTooLarge, cfg.Width, cfg.Height, MaxSide)
+	}
+	if n := cfg.Width * cfg.Height; n > MaxPixels || n > maxMemory/perPixel {
+		return fmt.Errorf("%w: %d x %d pixels, the limit is %d in all", ErrTooLarge, cfg.Width, cfg.Height, min(MaxPixels, maxMemory/perPixel))
+	}
+	return nil
+}
+
+// upright turns a picture by its Exif orientation (1 to 8, 0 for none).
+func upright(img image.Image, orientation int) image.Image {
+	switch orientation {
+	case 2:
+		return imaging.FlipH(img)
+	case 3:
+		return imaging.Rotate180(img)
+	case 4:
+		return imaging.FlipV(img)
+	case 5:
+		return imaging.Transpose(img)
+	case 6:
+		return imaging.Rotate270(img)
+	case 7:
+		return imaging.Transverse(img)
+	case 8:
+		return imaging.Rotate90(img)
+	}
+	return img
+}

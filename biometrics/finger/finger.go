@@ -1,22 +1,285 @@
-// Package finger judges fingerprint images.
+// Package finger judges fingerprint images: is this a print of as many fingers
+// as it should be, at a resolution that can be believed, large, clear and evenly
+// inked enough to be kept. The measures follow the ideas of ISO/IEC 29794-4
+// (orientation certainty, ridge-valley clarity, frequency, contrast, area) in a
+// form of our own that holds for rolled prints too; the score is this project's
+// and no standard's.
+//
+// It does not say whose finger it is, nor which one, nor which way up: that
+// takes a comparison.
 package finger
 
 import (
+	"fmt"
 	"image"
+	"math"
+	"slices"
 
 	"cardstation/biometrics"
 )
 
-// Assessor is the gate for one fingerprint capture. The zero Missing means that
-// every finger of the position is expected.
+// Assessor is the gate for one fingerprint capture. It is a biometrics.Assessor.
 type Assessor struct {
 	Position   biometrics.Position
 	Impression biometrics.Impression
-	PPI        int // pixels per inch as the device or operator declares; 0 takes the file's own word (biometrics.Image)
-	Missing    int // fingers of Position that are not there
+	// PPI is the resolution in pixels per inch as the device or the operator
+	// declares it; 0 takes the word of the file (biometrics.Image). 500 and
+	// 1000 are accepted, 2 % about them.
+	PPI int
+	// Missing is how many fingers of Position are not there.
+	Missing int
 }
 
-// Assess measures the image.
+// Assess judges a picture of dark ridges on a light ground. Faults have the
+// codes colour, resolution-unknown, resolution, resolution-implausible,
+// image-size, no-print, inverted, too-few, too-many, print-size, contrast,
+// over-inked and unclear. An error means that Position or Missing make no sense.
 func (a Assessor) Assess(img image.Image) (biometrics.Quality, error) {
-	return biometrics.Quality{}, nil
+	expected := len(a.Position.Fingers()) - a.Missing
+	switch {
+	case len(a.Position.Fingers()) == 0:
+		return biometrics.Quality{}, fmt.Errorf("assess %v: no such finger position", a.Position)
+	case a.Missing < 0 || expected < 1:
+		return biometrics.Quality{}, fmt.Errorf("assess %v: %d fingers missing leave nothing to assess", a.Position, a.Missing)
+	case img == nil || img.Bounds().Empty():
+		return biometrics.Quality{}, fmt.Errorf("assess %v: no image", a.Position)
+	}
+	s := sheet{Assessor: a, expected: expected, limit: limitOf(a.Position, a.Impression)}
+	if s.resolution(img) && s.frame(img) && s.colour(img) {
+		s.look(img)
+	}
+	return s.result(), nil
+}
+
+// sheet is one assessment while it is written.
+type sheet struct {
+	Assessor
+	expected int
+	limit    limit
+	ppi      int // declared
+	q        biometrics.Quality
+	fingers  []region
+	merit    float64 // 0..1
+}
+
+func (s *sheet) fault(code, format string, args ...any) {
+	s.q.Faults = append(s.q.Faults, biometrics.Fault{Code: code, Text: fmt.Sprintf(format, args...)})
+}
+
+func (s *sheet) note(name string, value float64, unit string) {
+	s.q.Components = append(s.q.Components, biometrics.Component{Name: name, Value: math.Round(value*100) / 100, Unit: unit})
+}
+
+// result closes the sheet: the score of a refused image stays in the lower half.
+func (s *sheet) result() biometrics.Quality {
+	s.q.Score = int(math.Round(100 * min(max(s.merit, 0), 1)))
+	if !s.q.Accepted() {
+		s.q.Score = min(s.q.Score, 49)
+	}
+	return s.q
+}
+
+// resolution takes the declared one and holds it against what is accepted.
+func (s *sheet) resolution(img image.Image) bool {
+	s.ppi = s.PPI
+	if file, ok := img.(biometrics.Image); ok && s.ppi == 0 {
+		s.ppi = file.PPI
+	}
+	s.note("resolution", float64(s.ppi), "ppi")
+	switch {
+	case s.ppi == 0:
+		s.fault("resolution-unknown", "The resolution of this picture is not known: scan it again with a device that declares it, or enter the pixels per inch.")
+	case s.ppi >= 490 && s.ppi <= 510, s.ppi >= 980 && s.ppi <= 1020:
+		return true
+	case s.ppi < 490:
+		s.fault("resolution", "The picture has %d pixels per inch, too few: set the scanner to 500 or 1000 and capture again.", s.ppi)
+	default:
+		s.fault("resolution", "The picture has %d pixels per inch: set the scanner to 500 or 1000 and capture again.", s.ppi)
+	}
+	return false
+}
+
+// half says that the picture is to be brought from 1000 down to 500 ppi.
+func (s *sheet) half() bool { return s.ppi > 750 }
+
+// frame checks the size of the picture.
+func (s *sheet) frame(img image.Image) bool {
+	perMM := float64(s.ppi) / 25.4
+	w, h := float64(img.Bounds().Dx())/perMM, float64(img.Bounds().Dy())/perMM
+	s.note("image-width", w, "mm")
+	s.note("image-height", h, "mm")
+	if w < s.limit.frameW || h < s.limit.frameH {
+		s.fault("image-size", "The picture is %.0f x %.0f mm, too small for %v: capture at least %.0f x %.0f mm.", w, h, s.Position, s.limit.frameW, s.limit.frameH)
+		return false
+	}
+	return true
+}
+
+// mostChroma is the mean colourfulness that a scan of a print stays below.
+const mostChroma = 12
+
+func (s *sheet) colour(img image.Image) bool {
+	c := biometrics.Chroma(img)
+	s.note("colour", c, "")
+	if c > mostChroma {
+		s.fault("colour", "The picture is in colour, so it is no scan of a print: choose the fingerprint scanner and capture again.")
+		return false
+	}
+	return true
+}
+
+// look measures the ridges and judges them.
+func (s *sheet) look(img image.Image) {
+	g := biometrics.Grey(img)
+	if s.half() {
+		g = halve(g)
+	}
+	f := measure(g)
+	ridges := f.ridges().clean()
+	all := ridges.regions()
+	s.fingers = fingertips(all)
+	dark := s.ink(f, ridges)
+	if len(s.fingers) == 0 {
+		s.absent(g, dark)
+		return
+	}
+	s.count()
+	s.sizes()
+	s.texture(f)
+}
+
+// absent says why there is no print at all.
+func (s *sheet) absent(g *image.Gray, dark float64) {
+	s.note("fingers", 0, "")
+	switch {
+	case dark > 0.5:
+		s.fault("over-inked", "The picture is black where the ridges should be: clean the platen, use less ink or pressure, and capture again.")
+	case !s.half() && len(fingertips(measure(halve(g)).ridges().clean().regions())) > 0:
+		s.fault("resolution-implausible", "The ridges are twice as wide as they can be at %d pixels per inch: check the resolution of the scanner.", s.ppi)
+	default:
+		s.fault("no-print", "No finger ridges are seen: place %v on the scanner and capture again.", s.Position)
+	}
+}
+
+// count holds the number of fingers against the expected one.
+func (s *sheet) count() {
+	n := len(s.fingers)
+	s.note("fingers", float64(n), "")
+	switch {
+	case n < s.expected:
+		s.fault("too-few", "%d of %d fingers are seen: press all of them, spread a little, and capture again.", n, s.expected)
+	case n > s.expected && s.expected > 1:
+		s.fault("too-many", "%d fingers are seen where %d should be: check the missing fingers and that nothing else touches the scanner.", n, s.expected)
+	case n > 1 && s.expected == 1 && s.fingers[1].area() > 0.7*s.fingers[0].area() && !s.Impression.Rolled():
+		s.fault("too-many", "%d fingers are seen where one should be: place only the %v.", n, s.Position)
+	}
+	// What is judged further: the fingers expected, the largest ones.
+	s.fingers = s.fingers[:min(n, s.expected)]
+}
+
+// sizes checks that each finger shows enough of itself.
+func (s *sheet) sizes() {
+	area, width, height := math.Inf(1), math.Inf(1), math.Inf(1)
+	for _, r := range s.fingers {
+		area, width, height = min(area, r.area()), min(width, r.width()), min(height, r.height())
+	}
+	s.note("print-area", area, "mm2")
+	s.note("print-width", width, "mm")
+	s.note("print-height", height, "mm")
+	l := s.limit
+	s.merit += 0.3 * ramp(area, l.area, 2*l.area)
+	switch {
+	case width < l.width && s.Impression.Rolled():
+		s.fault("print-size", "The print is only %.0f mm wide: roll the %v from nail edge to nail edge.", width, s.Position)
+	case width < l.width, height < l.height, area < l.area:
+		s.fault("print-size", "The print covers only %.0f x %.0f mm: lay the whole pad of each finger flat and capture again (%v).", width, height, s.Position)
+	}
+}
+
+// texture judges the ridges themselves: period, contrast, clarity.
+func (s *sheet) texture(f field) {
+	var periods, stds, clarities, means []float64
+	for _, r := range s.fingers {
+		for _, i := range r.cells {
+			if b := f.blocks[i]; b.ridge {
+				periods, stds = append(periods, b.period), append(stds, b.std)
+				clarities, means = append(clarities, b.clarity), append(means, b.mean)
+			}
+		}
+	}
+	period, contrast, clarity, mean := median(periods)*mm, 2*math.Sqrt2*median(stds), median(clarities), median(means)
+	s.note("ridge-period", period, "mm")
+	s.note("contrast", contrast, "")
+	s.note("clarity", clarity, "")
+	s.note("brightness", mean, "")
+	s.merit += 0.2*ramp(contrast, leastContrast, 90) + 0.5*ramp(clarity, leastMedianClarity, 0.85)
+	if period < leastPeriod || period > mostPeriod {
+		s.fault("resolution-implausible", "Ridges %.2f mm apart cannot be at %d pixels per inch: check the resolution of the scanner.", period, s.ppi)
+	}
+	if contrast < leastContrast {
+		s.fault("contrast", "The ridges hardly stand out: moisten a dry finger or press a little more, clean the platen, and capture again.")
+	}
+	if clarity < leastMedianClarity {
+		s.fault("unclear", "Ridges and valleys run into each other: clean and dry the finger, hold it still, and capture again.")
+	}
+	if ground, ok := f.ground(); ok && ground < mean {
+		s.fault("inverted", "The ridges are lighter than the ground: set the scanner to dark ridges on white.")
+	}
+}
+
+// ink measures the share of the print that is black without ridges in it, and
+// faults a print that drowns in it.
+func (s *sheet) ink(f field, ridges mask) float64 {
+	var dark, clear int
+	for i, b := range f.blocks {
+		switch {
+		case ridges.on[i]:
+			clear++
+		case b.mean < 70 && b.std < 20:
+			dark++
+		}
+	}
+	share := float64(dark) / float64(max(1, dark+clear))
+	s.note("black-area", 100*share, "%")
+	if share > mostBlack && clear > 0 {
+		s.fault("over-inked", "Parts of the print are solid black: use less ink or pressure, or dry the finger, and capture again.")
+	}
+	return float64(dark) / float64(max(1, len(f.blocks)))
+}
+
+// ground is the brightness of what is flat and carries no ridges; not ok where
+// there is too little of it to say.
+func (f field) ground() (mean float64, ok bool) {
+	var flat []float64
+	for _, b := range f.blocks {
+		if !b.ridge && b.std < 8 {
+			flat = append(flat, b.mean)
+		}
+	}
+	return median(flat), len(flat)*10 > len(f.blocks)
+}
+
+// ramp is 0 up to from, 1 beyond to, and straight between.
+func ramp(v, from, to float64) float64 { return min(max((v-from)/(to-from), 0), 1) }
+
+// median is 0 for nothing.
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// halve averages 2 x 2 pixels.
+func halve(g *image.Gray) *image.Gray {
+	w, h := g.Bounds().Dx()/2, g.Bounds().Dy()/2
+	out := image.NewGray(image.Rect(0, 0, w, h))
+	for y := range h {
+		a, b := g.Pix[2*y*g.Stride:], g.Pix[(2*y+1)*g.Stride:]
+		for x := range w {
+			out.Pix[y*out.Stride+x] = byte((int(a[2*x]) + int(a[2*x+1]) + int(b[2*x]) + int(b[2*x+1]) + 2) / 4)
+		}
+	}
+	return out
 }

@@ -1,0 +1,77 @@
+package finger
+
+import "cardstation/biometrics"
+
+// What the ridges of an accepted print keep to. Ridge periods of adults lie
+// about 0.45 mm, of children about 0.35 mm; the bounds find a resolution that is
+// wrong by a factor of two.
+const (
+	leastPeriod        = 0.28 // mm
+	mostPeriod         = 0.80 // mm
+	leastContrast      = 28.0 // grey values between ridge and valley
+	leastMedianClarity = 0.55
+	mostBlack          = 0.25 // of the print
+)
+
+// A region is a finger from this size on, in mm and mm2.
+const (
+	leastFingerWidth = 6.0
+	leastFingerArea  = 45.0
+)
+
+// limit is what the picture and each print in it must measure, in mm and mm2.
+type limit struct {
+	frameW, frameH      float64
+	width, height, area float64
+}
+
+// limitOf is the limit for a position and impression. The frames are the
+// smallest scanner areas that can take them (a 500 ppi scanner of 1.6 x 1.5
+// inches for rolled prints, 3.2 x 2.0 for slaps, less a margin for cutting); the
+// prints are what the smallest good prints of adults' hands measure, less a
+// third.
+func limitOf(p biometrics.Position, i biometrics.Impression) limit {
+	thumb := p == biometrics.RightThumb || p == biometrics.LeftThumb
+	little := p == biometrics.RightLittle || p == biometrics.LeftLittle
+	switch {
+	case p == biometrics.RightFour || p == biometrics.LeftFour:
+		return limit{frameW: 60, frameH: 38, width: 6, height: 9, area: 50}
+	case p == biometrics.BothThumbs:
+		return limit{frameW: 25, frameH: 20, width: 9, height: 12, area: 110}
+	case i.Rolled() && thumb:
+		return limit{frameW: 22, frameH: 20, width: 20, height: 17, area: 300}
+	case i.Rolled() && little:
+		return limit{frameW: 18, frameH: 18, width: 14, height: 14, area: 170}
+	case i.Rolled():
+		return limit{frameW: 20, frameH: 20, width: 17, height: 16, area: 240}
+	case thumb:
+		return limit{frameW: 15, frameH: 18, width: 9, height: 12, area: 110}
+	}
+	return limit{frameW: 13, frameH: 16, width: 7, height: 10, area: 60}
+}
+
+// fingertips picks the regions that are the last joints of fingers, the largest
+// first. A region that lies below another one is the next joint of the same
+// finger.
+func fingertips(all []region) []region {
+	var out []region
+	for _, r := range all {
+		if r.width() < leastFingerWidth || r.area() < leastFingerArea {
+			continue
+		}
+		tip := true
+		for _, o := range all {
+			middle := (r.box.Min.X + r.box.Max.X) / 2
+			if o.area() >= leastFingerArea && o.width() >= leastFingerWidth &&
+				middle >= o.box.Min.X && middle < o.box.Max.X &&
+				r.box.Min.Y+r.box.Max.Y > o.box.Min.Y+o.box.Max.Y && r.box.Min.Y >= o.box.Max.Y-2 {
+				tip = false
+				break
+			}
+		}
+		if tip {
+			out = append(out, r)
+		}
+	}
+	return out
+}

@@ -1,0 +1,113 @@
+package biometrics
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+)
+
+// pngDensity reads the pHYs chunk (PNG, third edition, 11.3.4.3) in front of
+// the image data, as pixels per inch; 0 where there is none or where width and
+// height differ.
+func pngDensity(data []byte) int {
+	data = data[8:]
+	for len(data) >= 12 {
+		n := binary.BigEndian.Uint32(data)
+		kind := string(data[4:8])
+		if kind == "IDAT" || uint64(n)+12 > uint64(len(data)) {
+			return 0
+		}
+		body := data[8 : 8+n]
+		if kind == "pHYs" && len(body) == 9 && body[8] == 1 {
+			x, y := binary.BigEndian.Uint32(body), binary.BigEndian.Uint32(body[4:])
+			if x != y || x > 1<<20 {
+				return 0
+			}
+			return int(math.Round(float64(x) * 0.0254))
+		}
+		data = data[12+n:]
+	}
+	return 0
+}
+
+// jpegHead is what the segments in front of the first scan say.
+type jpegHead struct {
+	ppi         int
+	orientation int // Exif tag 274, 1 to 8; 0 for none
+	progressive bool
+}
+
+// scanJPEG walks the marker segments (ITU-T T.81, annex B) up to the first scan
+// and takes what it understands.
+func scanJPEG(data []byte) (head jpegHead) {
+	data = data[2:]
+	for len(data) >= 4 && data[0] == 0xFF {
+		marker := data[1]
+		if marker == 0xFF { // fill byte
+			data = data[1:]
+			continue
+		}
+		n := int(binary.BigEndian.Uint16(data[2:]))
+		if marker == 0xDA || n < 2 || n+2 > len(data) {
+			return head
+		}
+		body := data[4 : 2+n]
+		switch {
+		case marker == 0xC2:
+			head.progressive = true
+		case marker == 0xE0 && bytes.HasPrefix(body, []byte("JFIF\x00")):
+			head.ppi = jfifDensity(body)
+		case marker == 0xE1 && bytes.HasPrefix(body, []byte("Exif\x00\x00")):
+			head.orientation = exifOrientation(body[6:])
+		}
+		data = data[2+n:]
+	}
+	return head
+}
+
+// jfifDensity reads the density of a JFIF segment (ITU-T T.871, 10.1).
+func jfifDensity(body []byte) int {
+	if len(body) < 12 {
+		return 0
+	}
+	x, y := binary.BigEndian.Uint16(body[8:]), binary.BigEndian.Uint16(body[10:])
+	switch {
+	case x != y:
+		return 0
+	case body[7] == 1:
+		return int(x)
+	case body[7] == 2:
+		return int(math.Round(float64(x) * 2.54))
+	}
+	return 0
+}
+
+// exifOrientation reads tag 274 of the first directory of a TIFF header (Exif
+// 2.3, 4.6.4); 0 where there is none.
+func exifOrientation(tiff []byte) int {
+	if len(tiff) < 8 {
+		return 0
+	}
+	var order binary.ByteOrder = binary.BigEndian
+	if tiff[0] == 'I' {
+		order = binary.LittleEndian
+	}
+	at := uint64(order.Uint32(tiff[4:]))
+	if at+2 > uint64(len(tiff)) {
+		return 0
+	}
+	entries := tiff[at+2:]
+	for range order.Uint16(tiff[at:]) {
+		if len(entries) < 12 {
+			return 0
+		}
+		if order.Uint16(entries) == 274 && order.Uint16(entries[2:]) == 3 {
+			if v := order.Uint16(entries[8:]); v >= 1 && v <= 8 {
+				return int(v)
+			}
+			return 0
+		}
+		entries = entries[12:]
+	}
+	return 0
+}
