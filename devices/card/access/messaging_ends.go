@@ -1,0 +1,143 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+
+	"cardstation/devices/card"
+	"cardstation/devices/card/tlv"
+)
+
+// terminalMessaging is the terminal's end: a card over a card.
+type terminalMessaging struct {
+	*messaging
+	under card.Card
+}
+
+// Transmit protects, sends and unprotects. An error status that the chip sends
+// without protection is handed on as it is, being unable to do more than a cut
+// line could; it closes the channel where it speaks of secure messaging. Any
+// other unprotected answer is ErrIntegrity.
+func (t terminalMessaging) Transmit(c card.Command) (card.Response, error) {
+	if !t.open() {
+		return card.Response{}, ErrClosed
+	}
+	r, err := t.under.Transmit(t.protect(c))
+	if err != nil {
+		return card.Response{}, err
+	}
+	t.step()
+	if len(r.Data) == 0 && r.SW.SW1() >= 0x64 && r.SW.SW1() <= 0x6F {
+		if r.SW == card.SMObjectsMissing || r.SW == card.SMObjectsIncorrect {
+			t.close()
+		}
+		return r, nil
+	}
+	plain, err := t.unprotect(r)
+	if err != nil {
+		t.close()
+		return card.Response{}, fmt.Errorf("%s: %w: %w", c, ErrIntegrity, err)
+	}
+	return plain, nil
+}
+
+func (t terminalMessaging) protect(c card.Command) card.Command {
+	t.step()
+	out := card.Command{CLA: smClass(c.CLA), INS: c.INS, P1: c.P1, P2: c.P2}
+	body := t.seal(c.INS&1 == 1, c.Data)
+	if c.Ne > 0 {
+		body = tlv.Append(body, tagLe, encodeNe(c.Ne))
+	}
+	out.Data = tlv.Append(body, tagChecksum, t.checksum(t.header(out), body))
+	out.Ne, out.Extended = outside(c), c.IsExtended()
+	return out
+}
+
+func (t terminalMessaging) unprotect(r card.Response) (card.Response, error) {
+	found, signed, err := objects(r.Data, tagCryptogram, tagOddCryptogram, tagStatus)
+	if err != nil {
+		return card.Response{}, err
+	}
+	sum, status := found[tagChecksum], found[tagStatus]
+	if sum.Value == nil || !equal(sum.Value, t.checksum(signed)) {
+		return card.Response{}, errors.New("wrong checksum")
+	}
+	if len(status.Value) != 2 {
+		return card.Response{}, errors.New("status word not protected")
+	}
+	out := card.Response{SW: card.Status(status.Value[0])<<8 | card.Status(status.Value[1])}
+	for _, tag := range []tlv.Tag{tagCryptogram, tagOddCryptogram} {
+		o, ok := found[tag]
+		if !ok {
+			continue
+		}
+		if out.Data != nil {
+			return card.Response{}, errors.New("two cryptograms")
+		}
+		if out.Data, err = t.unseal(o); err != nil {
+			return card.Response{}, err
+		}
+	}
+	return out, nil
+}
+
+// chipMessaging is the chip's end.
+type chipMessaging struct {
+	*messaging
+	odd bool // of the last command's INS
+}
+
+func (m *chipMessaging) Unprotect(c card.Command) (card.Command, error) {
+	if !m.open() {
+		return card.Command{}, fmt.Errorf("%w: %w", ErrClosed, card.SMObjectsMissing)
+	}
+	plain, err := m.unprotect(c)
+	if err != nil {
+		m.close()
+		return card.Command{}, fmt.Errorf("%s: %w", c, err)
+	}
+	return plain, nil
+}
+
+func (m *chipMessaging) unprotect(c card.Command) (card.Command, error) {
+	m.step()
+	m.odd = c.INS&1 == 1
+	cryptogram := tagCryptogram
+	if m.odd {
+		cryptogram = tagOddCryptogram
+	}
+	found, signed, err := objects(c.Data, cryptogram, tagLe)
+	if err != nil {
+		return card.Command{}, fmt.Errorf("%w: %w", err, card.SMObjectsIncorrect)
+	}
+	sum, ok := found[tagChecksum]
+	if !ok || c.CLA != smClass(c.CLA) {
+		return card.Command{}, fmt.Errorf("%w: %w", ErrIntegrity, card.SMObjectsMissing)
+	}
+	if !equal(sum.Value, m.checksum(m.header(c), signed)) {
+		return card.Command{}, fmt.Errorf("%w: %w", ErrIntegrity, card.SMObjectsIncorrect)
+	}
+	out := card.Command{CLA: plainClass(c.CLA), INS: c.INS, P1: c.P1, P2: c.P2, Extended: c.Extended}
+	if o, ok := found[cryptogram]; ok {
+		if out.Data, err = m.unseal(o); err != nil {
+			return card.Command{}, fmt.Errorf("%w: %w", err, card.SMObjectsIncorrect)
+		}
+	}
+	if o, ok := found[tagLe]; ok {
+		if out.Ne, err = decodeNe(o.Value); err != nil {
+			return card.Command{}, fmt.Errorf("%w: %w", err, card.SMObjectsIncorrect)
+		}
+	}
+	return out, nil
+}
+
+// Protect keeps the status word both inside, authenticated, and outside.
+func (m *chipMessaging) Protect(r card.Response) (card.Response, error) {
+	if !m.open() {
+		return card.Response{}, ErrClosed
+	}
+	m.step()
+	body := m.seal(m.odd, r.Data)
+	body = tlv.Append(body, tagStatus, []byte{r.SW.SW1(), r.SW.SW2()})
+	return card.Response{Data: tlv.Append(body, tagChecksum, m.checksum(body)), SW: r.SW}, nil
+}
