@@ -82,6 +82,7 @@ const (
 	ReaderIdle    ReaderState = "idle"    // a blank is in, no order waits
 	ReaderProblem ReaderState = "problem" // see Problem and Hint
 	ReaderStopped ReaderState = "stopped" // the line must not go on
+	ReaderReading ReaderState = "reading" // a verification is under way
 )
 
 // Status lists the readers by name.

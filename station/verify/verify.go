@@ -8,6 +8,7 @@ package verify
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -49,11 +50,11 @@ func (k Key) Access() (access.Access, error) {
 		Hint: "give the document number, the birth date and the expiry date as the MRZ has them"}
 }
 
-// Revocations answers whether a document is suspended or revoked.
+// Revocations knows the state of the cards that were issued.
 type Revocations interface {
-	// Revoked tells by document number; known is false where the list knows no
-	// such document.
-	Revoked(ctx context.Context, document string) (revoked bool, err error)
+	// CardBySOD gives the card that was issued with an EF.SOD of this SHA-256, hex;
+	// station.Unknown where none is known here.
+	CardBySOD(ctx context.Context, digest string) (station.Card, error)
 }
 
 // Slots gives the chip in a reader.
@@ -130,36 +131,45 @@ func Judge(ctx context.Context, c card.Card, key Key, trust lds.Trust, list Revo
 		v.Checks = append(v.Checks, station.Check{Name: ch.Name, Result: station.Result(ch.Result), Why: ch.Why})
 	}
 	describe(&v, files)
-	v.Checks = append(v.Checks, revocation(ctx, list, v.Document), station.Check{Name: "fingerprint match", Result: station.NotDone, Why: "the fingerprints on the chip open to terminal authentication only"})
+	v.Checks = append(v.Checks, revocation(ctx, list, files[lds.SOD]), station.Check{Name: CheckFingerprint, Result: station.NotDone, Why: "the fingerprints on the chip open to terminal authentication only"})
 	v.Outcome = outcome(v.Checks)
 	v.Elapsed = now().Sub(start)
 	return v, files, nil
 }
 
-func revocation(ctx context.Context, list Revocations, document string) station.Check {
-	c := station.Check{Name: "card not revoked", Result: station.NotDone}
+func revocation(ctx context.Context, list Revocations, sod []byte) station.Check {
+	c := station.Check{Name: CheckRevocation, Result: station.NotDone}
 	switch {
 	case list == nil:
 		c.Why = "no revocation list here"
 		return c
-	case document == "":
-		c.Why = "the document number could not be read"
+	case len(sod) == 0:
+		c.Why = "EF.SOD, which names the card, could not be read"
 		return c
 	}
-	revoked, err := list.Revoked(ctx, document)
+	digest := sha256.Sum256(sod)
+	issued, err := list.CardBySOD(ctx, hex.EncodeToString(digest[:]))
 	switch {
+	case station.KindOf(err) == station.Unknown:
+		c.Why = "the card was issued elsewhere: its state is not known here"
 	case err != nil:
 		c.Why = "revocation list: " + err.Error()
-	case revoked:
-		c.Result, c.Why = station.Failed, "the card is suspended or revoked"
-	default:
+	case issued.State == station.CardIssued || issued.State == station.CardActive:
 		c.Result = station.Passed
+	default:
+		c.Result, c.Why = station.Failed, "the card is "+issued.State
 	}
 	return c
 }
 
+// Names of the checks that are the office's own.
+const (
+	CheckRevocation  = "card not revoked"
+	CheckFingerprint = "fingerprint match"
+)
+
 // optional checks may stay undone without the verdict losing its worth.
-var optional = map[string]bool{"fingerprint match": true, "chip authentication": true, "card not revoked": true}
+var optional = map[string]bool{CheckFingerprint: true, emrtd.CheckChip: true, CheckRevocation: true}
 
 func outcome(checks []station.Check) station.Outcome {
 	result := station.Valid

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"cardstation/api"
+	"cardstation/devices/capture"
+	"cardstation/personalize"
+	"cardstation/personalize/lds"
+	"cardstation/personalize/pki"
+	"cardstation/station"
+	"cardstation/station/centre"
+	"cardstation/station/enrol"
+	"cardstation/station/issue"
+	"cardstation/station/store"
+	"cardstation/station/verify"
+)
+
+// storePath is the store's file.
+func (c config) storePath() string { return filepath.Join(c.Data, "station.db") }
+
+// lineKeys is what a line signs with and what its read-back believes.
+type lineKeys struct {
+	authority personalize.Authority
+	trust     lds.Trust
+}
+
+// loadKeys reads a key folder.
+func loadKeys(dir string) (lineKeys, error) {
+	keys, err := pki.Load(dir)
+	if err != nil {
+		return lineKeys{}, &station.Error{Kind: station.Correct, What: "keys in " + dir, Err: err, Hint: "stationd keys init --demo DIR makes keys to try things out with"}
+	}
+	cards, err := personalize.NewCardKeys(keys.Master)
+	if err != nil {
+		return lineKeys{}, err
+	}
+	trust, err := pki.LoadTrust(dir)
+	if err != nil {
+		return lineKeys{}, station.Errorf(station.Correct, "trust in %s: %w", dir, err)
+	}
+	return lineKeys{personalize.Authority{Document: keys.Document, Citizen: keys.Citizen, Cards: cards, Demo: keys.Demo}, trust}, nil
+}
+
+// house is the station with its rooms wired together.
+type house struct {
+	cfg    config
+	log    *slog.Logger
+	db     *store.Store
+	desk   *enrol.Desk
+	line   *issue.Line
+	queue  issue.Queue
+	office *verify.Office
+	slots  *slots
+	keys   lineKeys
+	server *http.Server
+}
+
+// fittings are what differs between a real station and a demo.
+type fittings struct {
+	drivers   drivers
+	sensor    func(station.Slot) (capture.Sensor, bool)
+	simulated bool
+	log       *slog.Logger
+}
+
+// build wires the rooms. Nothing runs yet; close ends it.
+func build(cfg config, f fittings) (*house, error) {
+	keys, err := loadKeys(cfg.Keys)
+	if err != nil {
+		return nil, err
+	}
+	trust := keys.trust
+	if cfg.Trust != "" {
+		if trust, err = pki.LoadTrust(cfg.Trust); err != nil {
+			return nil, station.Errorf(station.Correct, "trust in %s: %w", cfg.Trust, err)
+		}
+	}
+	if _, err := personalize.LoadProfile(cfg.Profile); err != nil {
+		return nil, station.Errorf(station.Correct, "card profile: %w", err)
+	}
+	db, err := store.Open(cfg.storePath(), store.Options{})
+	if err != nil {
+		return nil, err
+	}
+	h := &house{cfg: cfg, log: f.log, db: db, keys: keys}
+	h.line = issue.New(issue.Config{Orders: db, Authority: keys.authority, Trust: keys.trust, Profile: personalize.LoadProfile, Now: time.Now, Log: f.log})
+	h.queue = issue.Queue{Book: db, Keeper: db, Now: time.Now, Poke: h.line.Poke, Profile: func(name string) error {
+		_, err := personalize.LoadProfile(name)
+		return err
+	}}
+	h.slots = &slots{drivers: f.drivers, office: cfg.Office, line: h.line, busy: map[string]bool{}}
+	h.office = verify.New(verify.Config{Slots: h.slots, Trust: trust, Revocations: db, Record: db, Now: time.Now, Log: f.log})
+	h.desk = enrol.New(enrol.Config{Store: db, Assess: assess, Now: time.Now, Profile: cfg.Profile})
+	h.server = api.Server(api.New(api.Config{
+		Desk: h.desk, Queue: h.queue, Cards: issue.Cards{Drawer: db, Keeper: db}, Readers: h.slots, Office: h.office,
+		People: db, Events: db, Profiles: profiles(), Sensor: f.sensor, Simulated: f.simulated, Station: cfg.Station, Log: f.log,
+	}), cfg.Listen)
+	return h, nil
+}
+
+func profiles() []api.Profile {
+	var all []api.Profile
+	for _, name := range personalize.Profiles() {
+		if p, err := personalize.LoadProfile(name); err == nil {
+			all = append(all, api.Profile{ID: p.Name, Name: p.Name, Description: p.Description})
+		}
+	}
+	return all
+}
+
+func (h *house) close() error { return h.db.Close() }
+
+// serve runs the readers, the feed and the API until ctx is done, then lets each
+// put down what it has in hand.
+func (h *house) serve(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	failed := make(chan error, 3)
+	start := func(what string, run func() error) {
+		wg.Go(func() {
+			if err := run(); err != nil && ctx.Err() == nil {
+				failed <- fmt.Errorf("%s: %w", what, err)
+			}
+		})
+	}
+	start("readers", func() error {
+		return h.slots.run(ctx, func(reader string, err error) { h.log.Error("reader stopped", "reader", reader, "err", err) })
+	})
+	start("feed", func() error { return h.feed(ctx) })
+	start("api", func() error {
+		if err := h.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	cancel()
+	down, stop := context.WithTimeout(context.Background(), 5*time.Second)
+	defer stop()
+	if h.server.Shutdown(down) != nil { // an event stream may be open
+		h.server.Close()
+	}
+	wg.Wait()
+	return err
+}
+
+// feed sends finished steps on: to the centre, or to this station's own queue.
+func (h *house) feed(ctx context.Context) error {
+	inbox := poking{h.db, h.line}
+	if h.cfg.Centre.URL == "" {
+		return centre.Local(ctx, h.db, inbox)
+	}
+	return centre.Connect(ctx, centre.Config{URL: h.cfg.Centre.URL, Station: h.cfg.Station, Credentials: h.cfg.Centre.Credentials, CA: h.cfg.Centre.CA, Log: h.log}, h.db, inbox)
+}
+
+// poking wakes the line when an order has come.
+type poking struct {
+	*store.Store
+	line *issue.Line
+}
+
+// PutOrder implements centre.Inbox.
+func (p poking) PutOrder(ctx context.Context, o station.Order, events ...station.Event) (station.Order, error) {
+	stored, err := p.Store.PutOrder(ctx, o, events...)
+	if err == nil {
+		p.line.Poke()
+	}
+	return stored, err
+}
+
+// runCmd runs the station.
+type runCmd struct {
+	Config string `short:"c" type:"existingfile" help:"Configuration file (YAML)."`
+	Debug  bool   `help:"Log every request and command header."`
+}
+
+func (c *runCmd) Run(s *session) error {
+	cfg, err := loadConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if c.Debug {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
+	h, err := build(cfg, fittings{drivers: pcscReaders{cfg.Watchdog}, log: log})
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	if err := h.first(s); err != nil {
+		return err
+	}
+	l, err := cfg.listen()
+	if err != nil {
+		return err
+	}
+	log.Info("station ready", "station", cfg.Station, "address", address(cfg, l), "demo keys", h.keys.authority.Demo)
+	return h.serve(s.ctx, l)
+}
+
+// first makes the first administrator and shows the password, once.
+func (h *house) first(s *session) error {
+	login, password, created, err := api.FirstAdministrator(s.ctx, h.db)
+	if err != nil || !created {
+		return err
+	}
+	fmt.Fprintf(s.out, "first administrator: login %s, password %s (shown this once)\n", login, password)
+	return nil
+}
+
+func address(cfg config, l net.Listener) string {
+	scheme := "http"
+	if cfg.TLS.Certificate != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + l.Addr().String()
+}
+
+// silentLog drops everything.
+func silentLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// logFile logs into a file beside the store.
+func logFile(path string) (*slog.Logger, *os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	return slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug})), f, nil
+}
