@@ -1,0 +1,87 @@
+package softcard
+
+import (
+	"bytes"
+
+	"cardstation/devices/card"
+	"cardstation/devices/card/tlv"
+)
+
+// application is what is selected.
+type application int
+
+const (
+	appManager application = iota // and the master file
+	appEMRTD
+	appPIV
+)
+
+var aids = [...][]byte{
+	appManager: {0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00, 0x00},
+	appEMRTD:   {0xA0, 0x00, 0x00, 0x02, 0x47, 0x10, 0x01},
+	appPIV:     {0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01, 0x00},
+}
+
+// minAID is the length of a registered application provider identifier: no
+// shorter name selects (ISO/IEC 7816-4:2020, 12.2.3).
+const minAID = 5
+
+// selectCommand is SELECT (ISO/IEC 7816-4:2020, 11.2.2).
+func (c *Chip) selectCommand(cmd card.Command) ([]byte, error) {
+	if cmd.P2&^0x0C != 0 {
+		return nil, card.FunctionNotSupported
+	}
+	quiet := cmd.P2 == 0x0C
+	switch {
+	case cmd.P1 == 0x04:
+		return c.selectApplication(cmd.Data, quiet)
+	case c.session.app == appPIV:
+		return nil, card.FileNotFound
+	case cmd.P1 == 0x00 && (len(cmd.Data) == 0 || bytes.Equal(cmd.Data, []byte{0x3F, 0x00})):
+		c.enter(appManager)
+		return nil, nil
+	case (cmd.P1 == 0x00 || cmd.P1 == 0x02) && len(cmd.Data) == 2:
+		return c.selectFile(fileID(cmd.Data[0])<<8|fileID(cmd.Data[1]), quiet)
+	}
+	return nil, card.IncorrectP1P2
+}
+
+// selectApplication selects by full or partial name; no name is the card manager.
+func (c *Chip) selectApplication(name []byte, quiet bool) ([]byte, error) {
+	for app := appManager; app <= appPIV; app++ {
+		if len(name) > 0 && len(name) < minAID || !matches(app, name) {
+			continue
+		}
+		c.enter(app)
+		if quiet {
+			return nil, nil
+		}
+		return c.controlInformation(), nil
+	}
+	return nil, card.FileNotFound
+}
+
+// matches tells whether name is app's, or begins it.
+func matches(app application, name []byte) bool { return bytes.HasPrefix(aids[app], name) }
+
+// enter makes app the selected application. The PIV application keeps its security
+// status when it is selected again (SP 800-73-4 part 2, 3.1.1); every other
+// selection starts afresh.
+func (c *Chip) enter(app application) {
+	if app == appPIV && c.session.app == appPIV {
+		return
+	}
+	c.session = session{app: app}
+}
+
+// controlInformation is what SELECT tells of the selected application.
+func (c *Chip) controlInformation() []byte {
+	aid := tlv.New(0x84, aids[c.session.app])
+	switch c.session.app {
+	case appEMRTD:
+		return tlv.New(0x6F, aid, tlv.New(0x8A, []byte{c.state.EMRTD.lifeCycle()}))
+	case appPIV:
+		return pivProperties()
+	}
+	return tlv.New(0x6F, aid, tlv.New(0xA5, tlv.New(0x9F65, []byte{0xFF}))) // GPC 2.3.1, 11.9.3.1
+}

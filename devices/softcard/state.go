@@ -1,0 +1,156 @@
+package softcard
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"crypto/rand"
+
+	"cardstation/devices/card/access"
+)
+
+// stateFormat is the version of what State gives.
+const stateFormat = 1
+
+// state is what outlasts a reset.
+type state struct {
+	Format  int          `json:"format"`
+	CPLC    []byte       `json:"cplc"` // 42 bytes, GPC card production life cycle data
+	Serial  uint32       `json:"serial"`
+	Manager managerState `json:"manager"`
+	EMRTD   emrtdState   `json:"emrtd"`
+	PIV     pivState     `json:"piv"`
+}
+
+type managerState struct {
+	KeyVersion byte              `json:"keyVersion"`
+	Keys       access.StaticKeys `json:"keys"`
+	Sequence   uint32            `json:"sequence"` // of SCP03, 24 bits
+	LifeCycle  byte              `json:"lifeCycle"`
+}
+
+type emrtdState struct {
+	Active bool             `json:"active"`
+	Files  map[fileID]*file `json:"files"`
+	Access *access.MRZ      `json:"access,omitempty"` // secrets of BAC
+	AAKey  []byte           `json:"aaKey,omitempty"`  // PKCS #8
+}
+
+// State gives everything that outlasts a reset, as JSON. It holds all keys in the
+// clear: keep it as one keeps a key.
+func (c *Chip) State() ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.encode(), nil
+}
+
+// encode cannot fail: state has only plain fields.
+func (s *state) encode() []byte {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic("softcard: encode state: " + err.Error())
+	}
+	return b
+}
+
+// Restore makes the chip again whose State it was given, freshly reset.
+func Restore(data []byte) (*Chip, error) {
+	c := &Chip{rand: rand.Reader}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c.state); err != nil {
+		return nil, fmt.Errorf("softcard: restore state: %w", err)
+	}
+	if err := c.state.check(); err != nil {
+		return nil, fmt.Errorf("softcard: restore state: %w", err)
+	}
+	return c, nil
+}
+
+// check holds a state from outside against what the commands rely on.
+func (s *state) check() error {
+	if s.Format != stateFormat {
+		return fmt.Errorf("format %d where %d was expected", s.Format, stateFormat)
+	}
+	if len(s.CPLC) != cplcSize {
+		return fmt.Errorf("card production data of %d bytes, not %d", len(s.CPLC), cplcSize)
+	}
+	if !aesKeys(s.Manager.Keys) {
+		return fmt.Errorf("card manager keys are not AES keys")
+	}
+	for id, f := range s.EMRTD.Files {
+		if f == nil || len(f.Data) > maxFile {
+			return fmt.Errorf("file %04X is not a file", uint16(id))
+		}
+	}
+	if s.EMRTD.Files == nil {
+		s.EMRTD.Files = map[fileID]*file{}
+	}
+	return s.PIV.check()
+}
+
+func aesKeys(k access.StaticKeys) bool {
+	for _, key := range [][]byte{k.ENC, k.MAC, k.DEK} {
+		if len(key) != 16 && len(key) != 24 && len(key) != 32 {
+			return false
+		}
+	}
+	return true
+}
+
+// blank is the state a chip leaves the factory with.
+func blank(o Options, rand io.Reader) (state, error) {
+	serial := o.Serial
+	for serial == 0 {
+		var b [4]byte
+		if _, err := io.ReadFull(rand, b[:]); err != nil {
+			return state{}, fmt.Errorf("serial number: %w", err)
+		}
+		serial = binary.BigEndian.Uint32(b[:])
+	}
+	keys := o.Transport
+	if keys.ENC == nil && keys.MAC == nil && keys.DEK == nil {
+		keys = access.DefaultKeys
+	}
+	if !aesKeys(keys) {
+		return state{}, fmt.Errorf("transport keys are not three AES keys")
+	}
+	s := state{
+		Format: stateFormat, CPLC: newCPLC(serial), Serial: serial,
+		Manager: managerState{
+			KeyVersion: initialKeyVersion,
+			Keys:       access.StaticKeys{ENC: bytes.Clone(keys.ENC), MAC: bytes.Clone(keys.MAC), DEK: bytes.Clone(keys.DEK)},
+			LifeCycle:  opReady,
+		},
+		EMRTD: emrtdState{Files: map[fileID]*file{}},
+	}
+	var err error
+	s.PIV, err = blankPIV(o.PlainPIV, serial)
+	return s, err
+}
+
+const cplcSize = 42
+
+// newCPLC lays card production data out (GPC 2.3.1, H.6 and the CPLC it points
+// at): IC fabricator 2, IC type 2, operating system id 2, its date 2 and level 2,
+// IC date 2, IC serial 4, IC batch 2, then the makers and dates of module, card
+// and personalisation, left zero. No real maker has these numbers.
+func newCPLC(serial uint32) []byte {
+	b, _ := hex.DecodeString("53430001" + "534300000100" + "0000")
+	b = binary.BigEndian.AppendUint32(b, serial)
+	b = append(b, 0, 1)
+	return append(b, make([]byte, cplcSize-len(b))...)
+}
+
+// diversification is what keys are diversified by: IC fabricator, type, batch and
+// serial of the card production data.
+func (s *state) diversification() (d [10]byte) {
+	copy(d[:4], s.CPLC[:4])
+	copy(d[4:6], s.CPLC[16:18])
+	copy(d[6:], s.CPLC[12:16])
+	return d
+}
