@@ -1,21 +1,50 @@
 // Package emrtd writes and reads the logical data structure of an eMRTD (ICAO Doc
-// 9303-10, LDS1) through a card.Card.
+// 9303-10, LDS1) through a card.Card. It knows nothing of how the channel was
+// opened and nothing of what the files mean: that is package access below and
+// package lds beside it.
+//
+// Reading follows Doc 9303-10, 3.6.3: SELECT by file identifier and READ BINARY,
+// with the even instruction up to offset 32,767 and the odd one beyond. Writing
+// is not standardised by ICAO, so its commands are data: see Commands.
 package emrtd
 
 import (
+	"errors"
+	"fmt"
+
 	"cardstation/devices/card"
-	"cardstation/personalize/lds"
+	"cardstation/devices/card/tlv"
 )
 
-// Note is something worth telling about a reading: a file left out, a length the
-// chip insisted on.
-type Note struct {
-	File lds.FileID // 0 where it is about the whole reading
-	Text string
+// AID of the eMRTD application (Doc 9303-10, 3.6.1).
+var AID = []byte{0xA0, 0x00, 0x00, 0x02, 0x47, 0x10, 0x01}
+
+// Select selects the eMRTD application. Any channel that was open ends.
+func Select(c card.Card) error {
+	return selectAID(c, AID)
 }
 
-// Select selects the eMRTD application.
-func Select(c card.Card) error { return nil }
+func selectAID(c card.Card, aid []byte) error {
+	if _, err := card.Do(c, card.Command{INS: 0xA4, P1: 0x04, P2: 0x0C, Data: aid}); err != nil {
+		return fmt.Errorf("select application %X: %w", aid, err)
+	}
+	return nil
+}
 
-// Read reads files through an opened card.
-func Read(c card.Card, want ...lds.FileID) (lds.Files, []Note, error) { return nil, nil, nil }
+// lifeCycle selects the application for its file control information and gives the
+// life cycle status byte (ISO/IEC 7816-4:2020, 7.4.10); ok is false where the
+// application says none.
+func lifeCycle(c card.Card, aid []byte) (status byte, ok bool, err error) {
+	fci, err := card.Do(c, card.Command{INS: 0xA4, P1: 0x04, Data: aid, Ne: card.MaxShortNe})
+	if err != nil {
+		return 0, false, fmt.Errorf("select application %X: %w", aid, err)
+	}
+	v, err := tlv.Find(fci, 0x6F, 0x8A)
+	switch {
+	case errors.Is(err, tlv.ErrNotFound) || err == nil && len(v) != 1:
+		return 0, false, nil
+	case err != nil:
+		return 0, false, fmt.Errorf("file control information of application %X: %w", aid, err)
+	}
+	return v[0], true, nil
+}

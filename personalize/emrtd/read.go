@@ -1,0 +1,267 @@
+package emrtd
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"cardstation/devices/card"
+	"cardstation/devices/card/tlv"
+	"cardstation/personalize/lds"
+)
+
+// Note is something worth telling about a reading: a file that was left out, a
+// length the chip insisted on.
+type Note struct {
+	File lds.FileID // 0 where it is about the whole reading
+	Text string
+}
+
+func (n Note) String() string {
+	if n.File == 0 {
+		return n.Text
+	}
+	return n.File.String() + ": " + n.Text
+}
+
+// Lengths of READ BINARY.
+const (
+	// safeLongest is the most data that fits a short answer under secure messaging
+	// with any cipher: 256 bytes less padding, DO 87, DO 99 and DO 8E.
+	safeLongest = 223
+	// maxFile bounds a file whatever its header claims.
+	maxFile = 1 << 18
+	// lastEven is the last offset that the even READ BINARY can carry.
+	lastEven = 0x7FFF
+	// headerLength is read first of each file: enough for any tag and length.
+	headerLength = 8
+)
+
+// shorter is how Reader gives way to a chip that refuses a length.
+var shorter = []int{safeLongest, 96, 32}
+
+// Reader reads files. The zero value is ready and asks for no more than any chip
+// gives under secure messaging.
+type Reader struct {
+	// Longest is the most bytes asked for in one command; 0 is 223. Over 223 the
+	// chip must know extended lengths: see ReadLengths. It goes down by itself
+	// where the chip refuses a length.
+	Longest int
+	notes   []Note
+}
+
+// Read reads files through c, whose application is selected and whose access
+// control has been passed: see Reader.Read.
+func Read(c card.Card, want ...lds.FileID) (lds.Files, []Note, error) {
+	return new(Reader).Read(c, want...)
+}
+
+// Read gives the files wanted; without any wanted, EF.COM, EF.SOD and each data
+// group from 1 to 16 that the chip has, but those behind terminal
+// authentication (DG3 and DG4). A file that the chip does not have, or DG3 or
+// DG4 that it will not give, is a Note and not an error. Whole files only: from
+// the first tag to the length its header says.
+func (r *Reader) Read(c card.Card, want ...lds.FileID) (lds.Files, []Note, error) {
+	r.notes = nil
+	if r.Longest <= 0 {
+		r.Longest = safeLongest
+	}
+	if len(want) == 0 {
+		want = everything()
+		r.note(lds.DG3, "not read: needs terminal authentication")
+		r.note(lds.DG4, "not read: needs terminal authentication")
+	}
+	files := lds.Files{}
+	for _, id := range want {
+		data, err := r.file(c, id)
+		switch {
+		case err == nil:
+			files[id] = data
+		case absent(err):
+			r.note(id, "the chip has no such file")
+		case (id == lds.DG3 || id == lds.DG4) && errors.Is(err, card.SecurityNotSatisfied):
+			r.note(id, "the chip asks for terminal authentication")
+		default:
+			return files, r.notes, fmt.Errorf("read %s: %w", id, err)
+		}
+	}
+	return files, r.notes, nil
+}
+
+func everything() []lds.FileID {
+	all := []lds.FileID{lds.COM, lds.SOD}
+	for n := 1; n <= 16; n++ {
+		if id := lds.DG(n); id != lds.DG3 && id != lds.DG4 {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
+func absent(err error) bool {
+	return errors.Is(err, card.FileNotFound) || errors.Is(err, card.RecordNotFound) || errors.Is(err, card.ReferencedDataNotFound)
+}
+
+func (r *Reader) note(id lds.FileID, format string, args ...any) {
+	r.notes = append(r.notes, Note{id, fmt.Sprintf(format, args...)})
+}
+
+// file selects and reads one file.
+func (r *Reader) file(c card.Card, id lds.FileID) ([]byte, error) {
+	if err := selectFile(c, id); err != nil {
+		return nil, err
+	}
+	data, end, err := r.at(c, id, 0, headerLength)
+	if err != nil {
+		return nil, err
+	}
+	tag, header, length, err := tlv.Header(data)
+	if err != nil {
+		return nil, fmt.Errorf("header: %w", err)
+	}
+	total := header + length
+	if total > maxFile {
+		return nil, fmt.Errorf("header of %s claims %d bytes, more than the %d that are read", tag, total, maxFile)
+	}
+	for len(data) < total && !end {
+		var more []byte
+		if more, end, err = r.at(c, id, len(data), min(total-len(data), r.Longest)); err != nil {
+			return nil, err
+		}
+		data = append(data, more...)
+	}
+	if len(data) < total {
+		return nil, fmt.Errorf("file ends after %d of the %d bytes its header claims", len(data), total)
+	}
+	return data[:total:total], nil
+}
+
+func selectFile(c card.Card, id lds.FileID) error {
+	_, err := card.Do(c, card.Command{INS: 0xA4, P1: 0x02, P2: 0x0C, Data: []byte{byte(id >> 8), byte(id)}})
+	return err
+}
+
+// at reads n bytes or fewer at the offset; end tells that the chip said there is no
+// more. At least one byte comes back without an error.
+func (r *Reader) at(c card.Card, id lds.FileID, offset, n int) (data []byte, end bool, err error) {
+	for {
+		resp, err := c.Transmit(readBinary(offset, n))
+		if err != nil {
+			return nil, false, err
+		}
+		if next, ok := r.giveWay(id, resp, n); ok {
+			n = next
+			continue
+		}
+		data, err := readData(resp, offset, n)
+		return data, resp.SW == card.EndOfFile, err
+	}
+}
+
+func readData(resp card.Response, offset, n int) ([]byte, error) {
+	cmd := readBinary(offset, n)
+	if resp.SW != card.OK && resp.SW != card.EndOfFile {
+		return nil, &card.Error{Header: cmd.Header(), Lc: len(cmd.Data), SW: resp.SW}
+	}
+	data := resp.Data
+	if offset > lastEven {
+		var err error
+		if data, err = tlv.One(data, 0x53); err != nil {
+			return nil, fmt.Errorf("%s at offset %d: answer: %w", cmd, offset, err)
+		}
+	}
+	if len(data) == 0 {
+		return nil, fmt.Errorf("%s at offset %d: chip gives no data", cmd, offset)
+	}
+	if len(data) > n {
+		return nil, fmt.Errorf("%s at offset %d: chip gives %d bytes where %d were asked for", cmd, offset, len(data), n)
+	}
+	return data, nil
+}
+
+// giveWay gives the next length to try where the chip refused n: the one it names
+// in 6Cxx (ISO/IEC 7816-4:2020, 5.6), else the next of shorter. Each length is
+// smaller than the last, so it ends.
+func (r *Reader) giveWay(id lds.FileID, resp card.Response, n int) (next int, ok bool) {
+	switch {
+	case resp.SW.SW1() == 0x6C && resp.SW.SW2() > 0 && int(resp.SW.SW2()) < n:
+		next = int(resp.SW.SW2())
+	case resp.SW == card.WrongLength || resp.SW == card.NoPreciseDiagnosis || resp.SW == 0x6C00:
+		i := slices.IndexFunc(shorter, func(l int) bool { return l < n })
+		if i < 0 {
+			return 0, false
+		}
+		next = shorter[i]
+	default:
+		return 0, false
+	}
+	if r.Longest > next {
+		r.Longest = next
+		r.note(id, "chip answers %s to %d bytes, reading %d at a time", resp.SW, n, next)
+	}
+	return next, true
+}
+
+// readBinary encodes READ BINARY: even (ISO/IEC 7816-4:2020, 11.3.1) or, beyond its
+// reach, odd with an offset data object; the answer then has a DO 53 around it.
+func readBinary(offset, n int) card.Command {
+	if offset <= lastEven {
+		return card.Command{INS: 0xB0, P1: byte(offset >> 8), P2: byte(offset), Ne: n}
+	}
+	where := []byte{byte(offset >> 16), byte(offset >> 8), byte(offset)}
+	if where[0] == 0 {
+		where = where[1:]
+	}
+	return card.Command{INS: 0xB1, Data: tlv.New(0x54, where), Ne: min(tlv.Size(0x53, n), card.MaxExtendedNe)}
+}
+
+// Lengths are the longest command and response APDUs in bytes that a chip says it
+// takes; 0 where it does not say.
+type Lengths struct{ Command, Response int }
+
+// ReadLengths reads the extended length information (DO 7F66, ISO/IEC 7816-4:2020,
+// 12.8.1) from EF.ATR/INFO under the master file, in the clear. It leaves the
+// master file selected. A chip without it gives the zero Lengths and no error.
+func ReadLengths(c card.Card) (Lengths, error) {
+	for _, cmd := range []card.Command{
+		{INS: 0xA4, P2: 0x0C, Data: []byte{0x3F, 0x00}},
+		{INS: 0xA4, P1: 0x02, P2: 0x0C, Data: []byte{0x2F, 0x01}},
+	} {
+		resp, err := c.Transmit(cmd)
+		if err != nil {
+			return Lengths{}, err
+		}
+		if resp.SW != card.OK {
+			return Lengths{}, nil
+		}
+	}
+	resp, err := c.Transmit(readBinary(0, card.MaxShortNe))
+	if err != nil {
+		return Lengths{}, err
+	}
+	if resp.SW != card.OK && resp.SW != card.EndOfFile {
+		return Lengths{}, nil
+	}
+	return parseLengths(resp.Data), nil
+}
+
+func parseLengths(info []byte) Lengths {
+	v, err := tlv.Find(info, 0x7F66)
+	if err != nil {
+		return Lengths{}
+	}
+	objects, err := tlv.Parse(v)
+	if err != nil || len(objects) != 2 {
+		return Lengths{}
+	}
+	var n [2]int
+	for i, o := range objects {
+		if o.Tag != 0x02 || len(o.Value) > 3 {
+			return Lengths{}
+		}
+		for _, b := range o.Value {
+			n[i] = n[i]<<8 | int(b)
+		}
+	}
+	return Lengths{Command: n[0], Response: n[1]}
+}

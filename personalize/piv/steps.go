@@ -1,0 +1,286 @@
+package piv
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"cardstation/devices/card"
+	"cardstation/devices/card/tlv"
+)
+
+// Dialects.
+const (
+	Auto    = "auto"   // piv-go where it can be used, else own
+	Library = "piv-go" // piv-go, and an error where it cannot be used
+	Own     = "own"    // the commands of this package
+)
+
+// Secrets of an application. PIN is 6 to 8 digits, PUK 8; the management key is 24
+// bytes, AES-192 or Triple DES as the chip has it.
+type Secrets struct {
+	PIN, PUK      string
+	ManagementKey []byte
+}
+
+// Key is one key pair to be made on the chip.
+type Key struct {
+	Slot      Slot
+	Algorithm Algorithm
+}
+
+// Content is what goes into the application of one chip.
+type Content struct {
+	Dialect string
+	Factory Secrets // as the maker left them
+	Issued  Secrets
+	Keys    []Key
+	CHUID   CHUID
+	// Certify makes the certificate over a public key that the chip has just made.
+	Certify func(Slot, crypto.PublicKey) (*x509.Certificate, error)
+	// Trust judges a certificate found on the chip: signed by the issuer's CA, for
+	// this slot and holder.
+	Trust func(Slot, *x509.Certificate) error
+}
+
+// Step is one change of the application.
+type Step struct {
+	name  string
+	holds func(card.Card) (bool, error)
+	do    func(card.Card) error
+}
+
+// Name is "piv/" and what is changed.
+func (s Step) Name() string { return "piv/" + s.name }
+
+// Holds asks the chip.
+func (s Step) Holds(c card.Card) (bool, error) { return s.holds(c) }
+
+// Do changes the chip.
+func (s Step) Do(c card.Card) error { return s.do(c) }
+
+// Open selects the application; PIV has no personalisation channel, each change
+// authenticates by itself.
+func (p Content) Open(c card.Card) (card.Card, error) { return c, Select(c) }
+
+// Locked tells whether all of it is there: the CHUID is written last, so it is the
+// mark that all before it was done.
+func (p Content) Locked(c card.Card) (bool, error) {
+	if err := Select(c); err != nil {
+		return false, err
+	}
+	return p.has(c, objectCHUID, p.CHUID.Bytes())
+}
+
+// Steps are: PIN, PUK, management key, then for each slot its key and certificate,
+// the CCC, and the CHUID last.
+func (p Content) Steps() []Step {
+	steps := []Step{p.pin(), p.puk(), p.managementKey()}
+	for _, k := range p.Keys {
+		steps = append(steps, p.key(k))
+	}
+	return append(steps, p.object("ccc", objectCCC, ccc(p.CHUID.GUID)), p.object("chuid", objectCHUID, p.CHUID.Bytes()))
+}
+
+// dialect picks how changes are made on the card at hand.
+func (p Content) dialect(c card.Card) (dialect, error) {
+	if p.Dialect == Own {
+		return own{c}, nil
+	}
+	l, ok, err := libraryFor(c)
+	switch {
+	case err != nil:
+		return nil, err
+	case ok:
+		return l, nil
+	case p.Dialect == Library:
+		return nil, errors.New("piv-go cannot be used: the reader cannot be lent to it, or the token does not answer get version")
+	}
+	return own{c}, nil
+}
+
+func (p Content) change(ref reference, old, new []byte) func(card.Card) error {
+	return func(c card.Card) error {
+		d, err := p.dialect(c)
+		if err != nil {
+			return err
+		}
+		return d.change(ref, old, new)
+	}
+}
+
+// pin holds where the issued PIN verifies. On a chip that cannot say whether its PIN
+// is still the maker's, asking costs a try, which the change that follows gives
+// back.
+func (p Content) pin() Step {
+	return Step{
+		name:  "pin",
+		holds: p.secretHolds(pin, func(c card.Card) error { return verify(c, []byte(p.Issued.PIN)) }),
+		do:    p.change(pin, []byte(p.Factory.PIN), []byte(p.Issued.PIN)),
+	}
+}
+
+// puk holds where the issued PUK can be changed into itself: there is no command
+// that only verifies it.
+func (p Content) puk() Step {
+	issued := []byte(p.Issued.PUK)
+	return Step{
+		name:  "puk",
+		holds: p.secretHolds(puk, func(c card.Card) error { return changeReference(c, puk, issued, issued) }),
+		do:    p.change(puk, []byte(p.Factory.PUK), issued),
+	}
+}
+
+// secretHolds asks without risk first, then by try.
+func (p Content) secretHolds(ref reference, try func(card.Card) error) func(card.Card) (bool, error) {
+	return func(c card.Card) (bool, error) {
+		isDefault, known, err := factoryDefault(c, ref)
+		if err != nil || known && isDefault {
+			return false, err
+		}
+		err = try(c)
+		var refused *card.Error
+		if !errors.As(err, &refused) {
+			return err == nil, err
+		}
+		if n, ok := refused.SW.Retries(); ok && n > 0 {
+			return false, nil
+		}
+		return false, fmt.Errorf("%s is neither the maker's nor the issuer's: %w", ref, err)
+	}
+}
+
+// managementKey holds where the chip authenticates with the issued key; a wrong one
+// costs no try.
+func (p Content) managementKey() Step {
+	return Step{
+		name: "management-key",
+		holds: func(c card.Card) (bool, error) {
+			_, err := authenticate(c, p.Issued.ManagementKey)
+			var refused *card.Error
+			if errors.As(err, &refused) {
+				return false, nil
+			}
+			return err == nil, err
+		},
+		do: p.change(managementKey, p.Factory.ManagementKey, p.Issued.ManagementKey),
+	}
+}
+
+// key is key pair and certificate together, for a key cannot be read back: it holds
+// where the certificate on the chip is the issuer's for this holder and the chip
+// signs with its private half. A tear between the two leaves a key without a
+// certificate, or under the certificate of the key before it; either way the chip
+// makes a new key. A certificate that was signed and never arrived certifies a key
+// that no longer exists.
+func (p Content) key(k Key) Step {
+	return Step{
+		name: "key-" + k.Slot.String(),
+		holds: func(c card.Card) (bool, error) {
+			_, err := p.check(c, k.Slot)
+			if err == nil {
+				return true, nil
+			}
+			return false, transportOnly(err)
+		},
+		do: func(c card.Card) error {
+			d, err := p.dialect(c)
+			if err != nil {
+				return err
+			}
+			pub, err := d.generate(p.Issued.ManagementKey, k.Slot, k.Algorithm)
+			if err != nil {
+				return err
+			}
+			cert, err := p.Certify(k.Slot, pub)
+			if err != nil {
+				return fmt.Errorf("certify key of slot %s: %w", k.Slot, err)
+			}
+			return d.store(p.Issued.ManagementKey, k.Slot, cert)
+		},
+	}
+}
+
+// transportOnly lets through what says that the chip can no longer be spoken to, and
+// drops what only says that the chip does not hold something.
+func transportOnly(err error) error {
+	var refused *card.Error
+	var judged *judgement
+	if errors.As(err, &refused) || errors.As(err, &judged) {
+		return nil
+	}
+	return err
+}
+
+// judgement is a certificate that was read and found wrong.
+type judgement struct{ err error }
+
+func (j *judgement) Error() string { return j.err.Error() }
+func (j *judgement) Unwrap() error { return j.err }
+
+// check reads a slot's certificate, judges it, and has the chip sign.
+func (p Content) check(c card.Card, slot Slot) (*x509.Certificate, error) {
+	tag, _ := slot.object()
+	v, err := getData(c, tag)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := parseCertificate(slot, v)
+	if err != nil {
+		return nil, &judgement{err}
+	}
+	if err := p.Trust(slot, cert); err != nil {
+		return nil, &judgement{fmt.Errorf("certificate of slot %s: %w", slot, err)}
+	}
+	secret := p.Issued.PIN
+	if slot == CardAuthentication {
+		secret = ""
+	}
+	if err := Possession(c, slot, cert.PublicKey, secret); err != nil {
+		if errors.Is(err, ErrForeignKey) {
+			return nil, &judgement{err}
+		}
+		return nil, err
+	}
+	return cert, nil
+}
+
+func (p Content) object(name string, tag tlv.Tag, value []byte) Step {
+	return Step{
+		name:  name,
+		holds: func(c card.Card) (bool, error) { return p.has(c, tag, value) },
+		do:    func(c card.Card) error { return own{c}.put(p.Issued.ManagementKey, tag, value) },
+	}
+}
+
+// has tells whether the data object reads back as value; an object that is missing
+// or unreadable does not.
+func (p Content) has(c card.Card, tag tlv.Tag, value []byte) (bool, error) {
+	resp, err := c.Transmit(card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: tagList(tag), Ne: card.MaxShortNe})
+	if err != nil || resp.SW != card.OK {
+		return false, err
+	}
+	return bytes.Equal(resp.Data, tlv.New(0x53, value)), nil
+}
+
+// Prove reads each certificate back, judges it and has the chip sign with its key.
+// It gives the SHA-256 of each certificate in hex, by slot.
+func (p Content) Prove(c card.Card) (map[string]string, error) {
+	if err := Select(c); err != nil {
+		return nil, err
+	}
+	digests := map[string]string{}
+	for _, k := range p.Keys {
+		cert, err := p.check(c, k.Slot)
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(cert.Raw)
+		digests[k.Slot.String()] = hex.EncodeToString(sum[:])
+	}
+	return digests, nil
+}
