@@ -117,22 +117,26 @@ func (s *Store) Person(ctx context.Context, login string) (p station.Person, err
 	return p, err
 }
 
-// People gives a page of them and the cursor of the next one, empty after the
-// last.
-func (s *Store) People(ctx context.Context, q station.Query) (page []station.Person, next string, err error) {
-	q.State = ""
-	err = s.view(ctx, func(t *tx) error { page, next, err = people.list(t, q); return err })
-	return page, next, err
+// People gives all of them, in the order they came.
+func (s *Store) People(ctx context.Context) (all []station.Person, err error) {
+	err = s.view(ctx, func(t *tx) error {
+		return t.Bucket(people.index()).ForEach(func(_, login []byte) error {
+			p, err := people.get(t, string(login))
+			all = append(all, p)
+			return err
+		})
+	})
+	return all, err
 }
 
-// PutPerson writes a person, new or changed, with its events.
-func (s *Store) PutPerson(ctx context.Context, p station.Person, events ...station.Event) error {
+// PutPerson writes a person, new or changed, with the event that tells of it.
+func (s *Store) PutPerson(ctx context.Context, p station.Person, e station.Event) error {
 	return s.update(ctx, func(t *tx) error {
 		p := p
 		p.Format, p.Changed = station.Format, t.now
 		if _, err := people.put(t, &p); err != nil {
 			return err
 		}
-		return t.append(events...)
+		return t.append(e)
 	})
 }

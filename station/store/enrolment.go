@@ -24,9 +24,9 @@ func (s *Store) Enrolments(ctx context.Context, q station.Query) (page []station
 	return page, next, err
 }
 
-// PutEnrolment writes a new one with its events. Where the ID is known nothing
+// PutEnrolment writes a new one with its event. Where the ID is known nothing
 // changes. The answer is what is stored under the ID.
-func (s *Store) PutEnrolment(ctx context.Context, e station.Enrolment, events ...station.Event) (stored station.Enrolment, err error) {
+func (s *Store) PutEnrolment(ctx context.Context, e station.Enrolment, event station.Event) (stored station.Enrolment, err error) {
 	err = s.update(ctx, func(t *tx) error {
 		old, _, known, err := enrolments.find(t, e.ID)
 		if err != nil {
@@ -38,7 +38,7 @@ func (s *Store) PutEnrolment(ctx context.Context, e station.Enrolment, events ..
 		}
 		stored = e
 		stored.Format = station.Format
-		return t.putEnrolment(station.Enrolment{}, stored, nil, events)
+		return t.putEnrolment(station.Enrolment{}, stored, nil, []station.Event{event})
 	})
 	return stored, err
 }

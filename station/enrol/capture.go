@@ -1,0 +1,239 @@
+package enrol
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"cardstation/biometrics"
+	"cardstation/devices/capture"
+	"cardstation/station"
+)
+
+// presences are OSIA's words for a finger that cannot be captured.
+var presences = []string{"AMPUTATED", "BANDAGED", "DAMAGED"}
+
+// Capture takes one image of a slot and judges it. Of the fingers, each slot
+// waits until those before it are done. missing describes the slot's fingers
+// that are not there. A refused image is no error: the answer says so and why.
+// Errors: CallSupervisor after three refused images, Retry where the sensor
+// gave nothing, Correct where what it gave is no image.
+func (d *Desk) Capture(ctx context.Context, by station.Person, id string, slot station.Slot, sensor capture.Sensor, missing []station.Missing) (station.Capture, error) {
+	what := fmt.Sprintf("capture %s of enrolment %s", slot, id)
+	if err := may(by, station.RoleDesk, what); err != nil {
+		return station.Capture{}, err
+	}
+	e, err := d.Get(ctx, id)
+	if err == nil {
+		err = d.ready(e, slot, what)
+	}
+	if err == nil {
+		err = describes(slot, missing, false, what)
+	}
+	if err != nil {
+		return station.Capture{}, err
+	}
+	frame, err := sensor.Capture(ctx)
+	if err != nil {
+		return station.Capture{}, &station.Error{Kind: station.Retry, What: what, Err: err, Hint: "look after the sensor and capture again"}
+	}
+	c, err := d.judge(slot, frame, missing, what)
+	if err != nil {
+		return station.Capture{}, err
+	}
+	c.By = by.Login
+	return d.settle(ctx, by, id, c, what, station.Image{Media: c.Media, Data: frame.Data})
+}
+
+// judge decodes a frame, holds it against the gate and says what is captured.
+func (d *Desk) judge(slot station.Slot, frame capture.Frame, missing []station.Missing, what string) (station.Capture, error) {
+	img, err := biometrics.Decode(frame.Data)
+	if err != nil {
+		return station.Capture{}, &station.Error{Kind: station.Correct, What: what, Err: err, Hint: "give a PNG or JPEG image"}
+	}
+	ppi := frame.PPI
+	if ppi == 0 {
+		ppi = img.PPI
+	}
+	q, err := d.cfg.Assess(slot, ppi, len(missing)).Assess(img.Image)
+	if err != nil {
+		return station.Capture{}, &station.Error{Kind: station.Internal, What: what, Err: err}
+	}
+	size := img.Bounds()
+	c := station.Capture{Slot: slot, State: station.CaptureAccepted, Quality: q.Score, Reasons: q.Reasons(), Media: img.Media,
+		Digest: station.Image{Data: frame.Data}.Digest(), Width: size.Dx(), Height: size.Dy(), PPI: ppi, Device: frame.Device, Simulated: frame.Simulated,
+		At: frame.At.UTC().Round(0), Missing: missing}
+	if frame.At.IsZero() {
+		c.At = d.now()
+	}
+	if slot == station.Portrait && q.Accepted() {
+		if _, err := d.cfg.Portrait(img.Image); err != nil {
+			c.Reasons = []string{"No picture for the card can be cut out of it: " + err.Error() + "."}
+		}
+	}
+	if len(c.Reasons) > 0 {
+		c.State = station.CaptureRefused
+	}
+	return c, nil
+}
+
+// settle writes a capture into its enrolment, if it may still be there.
+func (d *Desk) settle(ctx context.Context, by station.Person, id string, c station.Capture, what string, images ...station.Image) (station.Capture, error) {
+	e, err := d.change(ctx, id, func(e *station.Enrolment, now time.Time) ([]station.Event, error) {
+		if err := d.ready(*e, c.Slot, what); err != nil {
+			return nil, err
+		}
+		next, typ := c, station.EnrolmentCaptured
+		for _, other := range e.Captures {
+			if other.Slot != c.Slot && c.Digest != "" && other.Digest == c.Digest {
+				next.State, next.Reasons = station.CaptureRefused, append(slices.Clone(c.Reasons), fmt.Sprintf("This is the very image that was taken for %s.", other.Slot))
+			}
+		}
+		next.Attempts = 1
+		if before, ok := e.Capture(c.Slot); ok && before.State == station.CaptureRefused {
+			next.Attempts += before.Attempts
+		}
+		if next.State == station.CaptureRefused {
+			typ = station.EnrolmentRefused
+		}
+		put(e, next)
+		touch(e, by, now)
+		return []station.Event{event(typ, id, by, map[string]any{"slot": c.Slot, "state": next.State, "attempt": next.Attempts, "quality": next.Quality,
+			"image": next.Digest, "device": next.Device, "simulated": next.Simulated, "missing": len(next.Missing), "reasons": next.Reasons})}, nil
+	}, images...)
+	got, _ := e.Capture(c.Slot)
+	return got, err
+}
+
+// Missing describes a slot none of whose fingers can be captured.
+func (d *Desk) Missing(ctx context.Context, by station.Person, id string, slot station.Slot, missing []station.Missing) (station.Capture, error) {
+	what := fmt.Sprintf("describe missing %s of enrolment %s", slot, id)
+	if err := may(by, station.RoleDesk, what); err != nil {
+		return station.Capture{}, err
+	}
+	if err := describes(slot, missing, true, what); err != nil {
+		return station.Capture{}, err
+	}
+	return d.settle(ctx, by, id, station.Capture{Slot: slot, State: station.CaptureMissing, Missing: missing, At: d.now(), By: by.Login}, what)
+}
+
+// Override is a supervisor's word that a slot's last image stands although it
+// was refused three times. It is not for whoever took the image.
+func (d *Desk) Override(ctx context.Context, supervisor station.Person, id string, slot station.Slot, reason string) (station.Capture, error) {
+	what := fmt.Sprintf("override %s of enrolment %s", slot, id)
+	if err := may(supervisor, station.RoleSupervisor, what); err != nil {
+		return station.Capture{}, err
+	}
+	if reason == "" {
+		return station.Capture{}, correct(what, map[string]string{"reason": "say why the image stands"})
+	}
+	digest := ""
+	if slot == station.Portrait {
+		e, err := d.Get(ctx, id)
+		if err != nil {
+			return station.Capture{}, err
+		}
+		if _, digest, err = d.portrait(ctx, e); err != nil {
+			return station.Capture{}, err
+		}
+	}
+	e, err := d.change(ctx, id, func(e *station.Enrolment, now time.Time) ([]station.Event, error) {
+		if err := isOpen(*e, what); err != nil {
+			return nil, err
+		}
+		c, ok := e.Capture(slot)
+		switch {
+		case !ok || c.State != station.CaptureRefused || c.Attempts < station.MaxAttempts:
+			return nil, conflict(what, fmt.Sprintf("it was not refused %d times", station.MaxAttempts), "capture it again first")
+		case slot == station.Portrait && c.Digest != digest:
+			return nil, conflict(what, "it was captured anew meanwhile", "look at the new image")
+		case c.By == supervisor.Login:
+			return nil, &station.Error{Kind: station.Forbidden, What: what, Err: errors.New("you took the image"), Hint: "another supervisor has to decide"}
+		}
+		c.State, c.Word = station.CaptureOverridden, &station.Word{By: supervisor.Login, At: now, Reason: reason}
+		put(e, c)
+		e.Changed = now
+		return []station.Event{event(station.EnrolmentOverride, id, supervisor, map[string]any{"slot": slot, "image": c.Digest, "reason": reason})}, nil
+	})
+	got, _ := e.Capture(slot)
+	return got, err
+}
+
+// ready tells whether a slot may be captured now.
+func (d *Desk) ready(e station.Enrolment, slot station.Slot, what string) error {
+	if err := isOpen(e, what); err != nil {
+		return err
+	}
+	if age, ok := d.age(e.Citizen); ok && age < childAge {
+		return conflict(what, "no biometrics are taken of a child under 6", "finalize it without")
+	}
+	if c, ok := e.Capture(slot); ok && c.State == station.CaptureRefused && c.Attempts >= station.MaxAttempts {
+		return &station.Error{Kind: station.CallSupervisor, What: what, Err: fmt.Errorf("it was refused %d times", c.Attempts),
+			Hint: "a supervisor decides whether the last image stands"}
+	}
+	if slot == station.Portrait {
+		return nil
+	}
+	for _, f := range station.FingerSlots {
+		if f.Slot == slot {
+			return nil
+		}
+		if c, ok := e.Capture(f.Slot); !ok || c.State == station.CaptureRefused {
+			return conflict(what, fmt.Sprintf("%s comes first", f.Slot), "capture the fingers in their order")
+		}
+	}
+	return correct(what, map[string]string{"slot": "no such slot"})
+}
+
+// describes checks what is said of missing fingers: each is one of the slot's,
+// said once, and all of them or not all.
+func describes(slot station.Slot, missing []station.Missing, all bool, what string) error {
+	fingers := fingersOf(slot)
+	if len(fingers) == 0 && (all || len(missing) > 0) {
+		return correct(what, map[string]string{"missing": "this slot has no fingers"})
+	}
+	seen := map[int]bool{}
+	for _, m := range missing {
+		switch {
+		case !slices.Contains(fingers, biometrics.Position(m.Position)):
+			return correct(what, map[string]string{"missing": fmt.Sprintf("position %d is not in this slot", m.Position)})
+		case seen[m.Position]:
+			return correct(what, map[string]string{"missing": fmt.Sprintf("position %d stands there twice", m.Position)})
+		case !slices.Contains(presences, m.Presence):
+			return correct(what, map[string]string{"missing": "presence is one of AMPUTATED, BANDAGED, DAMAGED"})
+		case len(m.Note) > 500:
+			return correct(what, map[string]string{"missing": "a note has at most 500 bytes"})
+		}
+		seen[m.Position] = true
+	}
+	if whole := len(fingers) > 0 && len(missing) == len(fingers); whole != all {
+		if all {
+			return correct(what, map[string]string{"missing": "describe each finger of the slot, or capture those that are there"})
+		}
+		return correct(what, map[string]string{"missing": "no finger is left to capture: describe the slot as missing"})
+	}
+	return nil
+}
+
+// fingersOf gives the single fingers of a slot; none for the portrait.
+func fingersOf(slot station.Slot) []biometrics.Position {
+	for _, f := range station.FingerSlots {
+		if f.Slot == slot {
+			return biometrics.Position(f.Position).Fingers()
+		}
+	}
+	return nil
+}
+
+// put replaces the slot's capture, or adds it.
+func put(e *station.Enrolment, c station.Capture) {
+	for i := range e.Captures {
+		if e.Captures[i].Slot == c.Slot {
+			e.Captures[i] = c
+			return
+		}
+	}
+	e.Captures = append(e.Captures, c)
+}

@@ -1,0 +1,177 @@
+package enrol
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"cardstation/biometrics"
+	"cardstation/personalize/cccd"
+	"cardstation/station"
+)
+
+// normal is the priority that the desk orders cards with.
+const normal = 5
+
+// Finalize ends the work at the desk. It refuses, with the fields and slots
+// that are not in order, until all is there. A final enrolment stays as it is.
+func (d *Desk) Finalize(ctx context.Context, by station.Person, id string) (station.Enrolment, error) {
+	what := "finalize enrolment " + id
+	if err := may(by, station.RoleDesk, what); err != nil {
+		return station.Enrolment{}, err
+	}
+	return d.change(ctx, id, func(e *station.Enrolment, now time.Time) ([]station.Event, error) {
+		if e.State == station.EnrolmentFinal {
+			return nil, nil
+		}
+		if err := isOpen(*e, what); err != nil {
+			return nil, err
+		}
+		if wrong := d.lacks(*e); len(wrong) > 0 {
+			return nil, correct(what, wrong)
+		}
+		e.State, e.Final = station.EnrolmentFinal, &station.Word{By: by.Login, At: now}
+		touch(e, by, now)
+		return []station.Event{event(station.EnrolmentFinalized, id, by, nil)}, nil
+	})
+}
+
+// lacks gives what keeps an enrolment from being final, by field or slot.
+func (d *Desk) lacks(e station.Enrolment) map[string]string {
+	c := e.Citizen
+	wrong := d.check(&c)
+	if age, ok := d.age(c); ok && age < childAge {
+		if len(e.Captures) > 0 {
+			wrong["captures"] = "no biometrics are kept of a child under 6: delete this enrolment and open another"
+		}
+		return wrong
+	}
+	slots := []station.Slot{station.Portrait}
+	for _, f := range station.FingerSlots {
+		slots = append(slots, f.Slot)
+	}
+	there := map[biometrics.Position]bool{} // as the slot that came first says
+	for _, slot := range append(slots[1:], slots[0]) {
+		got, ok := e.Capture(slot)
+		switch {
+		case !ok:
+			wrong[string(slot)] = "not captured yet"
+		case got.State == station.CaptureRefused:
+			wrong[string(slot)] = "refused: capture it again or call a supervisor"
+		default:
+			for _, finger := range fingersOf(slot) {
+				here := !slices.ContainsFunc(got.Missing, func(m station.Missing) bool { return m.Position == int(finger) })
+				if before, known := there[finger]; known && before != here {
+					wrong[string(slot)] = fmt.Sprintf("the %s is said to be missing once and captured once", finger)
+				}
+				there[finger] = here
+			}
+		}
+	}
+	return wrong
+}
+
+// Approve decides that the card is made. The person is a supervisor who wrote
+// nothing in the enrolment (Forbidden otherwise). Its event carries the Order.
+// The same person's approval again gives the same answer.
+func (d *Desk) Approve(ctx context.Context, by station.Person, id, reason string) (station.Enrolment, error) {
+	what := "approve enrolment " + id
+	if err := may(by, station.RoleSupervisor, what); err != nil {
+		return station.Enrolment{}, err
+	}
+	e, err := d.Get(ctx, id)
+	if err != nil {
+		return e, err
+	}
+	if e.State == station.EnrolmentApproved && e.Decision != nil && e.Decision.By == by.Login {
+		return e, nil
+	}
+	order, digest, err := d.order(ctx, e, what)
+	if err != nil {
+		return e, err
+	}
+	return d.change(ctx, id, func(e *station.Enrolment, now time.Time) ([]station.Event, error) {
+		if err := decidable(*e, by, what); err != nil {
+			return nil, err
+		}
+		if c, _ := e.Capture(station.Portrait); c.Digest != digest || e.Citizen != order.Citizen {
+			return nil, conflict(what, "it was changed meanwhile", "look at it again")
+		}
+		e.State, e.Decision, e.OrderID, e.Changed = station.EnrolmentApproved, &station.Word{By: by.Login, At: now, Reason: reason}, order.ID, now
+		return []station.Event{event(station.EnrolmentApproval, id, by, order)}, nil
+	})
+}
+
+// Reject decides that no card is made, and says why.
+func (d *Desk) Reject(ctx context.Context, by station.Person, id, reason string) (station.Enrolment, error) {
+	what := "reject enrolment " + id
+	if err := may(by, station.RoleSupervisor, what); err != nil {
+		return station.Enrolment{}, err
+	}
+	if strings.TrimSpace(reason) == "" {
+		return station.Enrolment{}, correct(what, map[string]string{"reason": "say why no card is made"})
+	}
+	return d.change(ctx, id, func(e *station.Enrolment, now time.Time) ([]station.Event, error) {
+		if e.State == station.EnrolmentRejected && e.Decision != nil && e.Decision.By == by.Login && e.Decision.Reason == reason {
+			return nil, nil
+		}
+		if err := decidable(*e, by, what); err != nil {
+			return nil, err
+		}
+		e.State, e.Decision, e.Changed = station.EnrolmentRejected, &station.Word{By: by.Login, At: now, Reason: reason}, now
+		return []station.Event{event(station.EnrolmentRejection, id, by, map[string]any{"reason": reason})}, nil
+	})
+}
+
+// decidable tells whether this person may decide on the enrolment now.
+func decidable(e station.Enrolment, by station.Person, what string) error {
+	if slices.Contains(e.Hands, by.Login) {
+		return &station.Error{Kind: station.Forbidden, What: what, Err: errors.New("you wrote in it"), Hint: "a supervisor who had no hand in it has to decide"}
+	}
+	if e.State != station.EnrolmentFinal {
+		return conflict(what, "it is "+e.State, "")
+	}
+	return nil
+}
+
+// order makes the order that an approval asks for, and says of which portrait.
+func (d *Desk) order(ctx context.Context, e station.Enrolment, what string) (o station.Order, digest string, err error) {
+	now := d.cfg.Now()
+	expiry, err := cccd.Expiry(e.Citizen.BirthDate, now)
+	if err != nil {
+		return o, "", &station.Error{Kind: station.Correct, What: what, Err: err}
+	}
+	o = station.Order{Format: station.Format, ID: "o-" + strings.ToLower(rand.Text()), EnrolmentID: e.ID, State: station.OrderPending, Type: e.Type,
+		Priority: normal, Profile: d.cfg.Profile, Citizen: e.Citizen, Issue: now.Format(time.DateOnly), Expiry: expiry, Created: d.now(), Changed: d.now()}
+	if _, taken := e.Capture(station.Portrait); !taken {
+		return o, "", nil
+	}
+	o.Portrait, digest, err = d.portrait(ctx, e)
+	return o, digest, err
+}
+
+// portrait makes the picture for DG2 of the enrolment's portrait, and gives the
+// digest of the image it was made of.
+func (d *Desk) portrait(ctx context.Context, e station.Enrolment) (jpeg []byte, digest string, err error) {
+	what := "make the card's picture of enrolment " + e.ID
+	c, ok := e.Capture(station.Portrait)
+	if !ok || c.Digest == "" {
+		return nil, "", conflict(what, "no portrait was captured", "")
+	}
+	stored, err := d.cfg.Store.Image(ctx, c.Digest)
+	if err != nil {
+		return nil, "", err
+	}
+	img, err := biometrics.Decode(stored.Data)
+	if err == nil {
+		jpeg, err = d.cfg.Portrait(img.Image)
+	}
+	if err != nil {
+		return nil, "", &station.Error{Kind: station.Conflict, What: what, Err: err, Hint: "capture another portrait"}
+	}
+	return jpeg, c.Digest, nil
+}
