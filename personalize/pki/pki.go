@@ -1,13 +1,22 @@
 // Package pki makes and keeps the keys that sign: the country signer and the
 // document signer of ICAO Doc 9303-12, and the citizen CA that certifies the PIV
-// keys of a card (NIST SP 800-73-4 part 1, FIPS 201-3). Its keys are ECDSA on P-384
-// (authorities) and P-256 (document signer).
+// keys of a card (NIST SP 800-73-4 part 1, FIPS 201-3). Its own keys are ECDSA: P-384
+// for authorities, P-256 for the document signer.
 package pki
 
 import (
+	"cmp"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha1" //nolint:gosec // key identifiers of RFC 5280, 4.2.1.2, not signatures
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"fmt"
 	"io"
+	"math/big"
 	"time"
 )
 
@@ -24,14 +33,193 @@ type Trust struct {
 	CRLs    []*x509.RevocationList
 }
 
-// Options say whose certificate is made. The zero value is valid: VNM, the
-// package's own organisation, from now on.
+// Options say whose certificate is made. The zero value is valid: Viet Nam, from
+// now on, keys of crypto/rand.
 type Options struct {
-	Country      string    // ISO 3166-1 alpha-2, default "VN"
+	Country      string    // ISO 3166-1 alpha-2 of the subject, default "VN"
 	State        string    // the same as the machine readable zone has it, default "VNM"
 	Organization string    // default "cardstation"
-	Demo         bool      // writes DEMO into every subject
+	Demo         bool      // writes DEMO into the subject
 	Now          time.Time // start of validity, default time.Now
-	CRL          string    // URL of the revocation list's distribution point
+	CRL          string    // URL of the revocation list, default under cardstation.invalid
 	Rand         io.Reader // default crypto/rand
+}
+
+func (o Options) filled() Options {
+	o.Country = cmp.Or(o.Country, "VN")
+	o.State = cmp.Or(o.State, "VNM")
+	o.Organization = cmp.Or(o.Organization, "cardstation")
+	o.CRL = cmp.Or(o.CRL, "http://crl.cardstation.invalid/"+o.State+".crl")
+	if o.Now.IsZero() {
+		o.Now = time.Now()
+	}
+	o.Now = o.Now.UTC().Truncate(time.Second)
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	return o
+}
+
+// subject is country, organisation, DEMO where it is one, and the common name.
+func (o Options) subject(common string) pkix.Name {
+	n := pkix.Name{Country: []string{o.Country}, Organization: []string{o.Organization}, CommonName: common}
+	if o.Demo {
+		n.OrganizationalUnit = []string{"DEMO, not a travel or identity authority"}
+		n.CommonName = "DEMO " + common
+	}
+	return n
+}
+
+// How long keys sign and certificates live (Doc 9303-12, 4.1: a certificate lives
+// as long as its key signs and what it signed may be shown). The longest card runs
+// from two years before 40 to 60; cards without expiry outlive every certificate.
+const (
+	cardYears           = 22
+	documentUseMonths   = 3
+	countryUseYears     = 5
+	citizenCAYears      = 2*cardYears + 1
+	revocationListDays  = 90
+	backdate            = 5 * time.Minute // other clocks may be behind
+	serialNumberOctets  = 16
+	serialNumberTopBits = 0x7F
+)
+
+// NewCountrySigner makes a self-signed country signing CA on P-384 (Doc 9303-12,
+// 7.1.1): its key signs for five years.
+func NewCountrySigner(o Options) (Identity, error) {
+	o = o.filled()
+	use := o.Now.AddDate(countryUseYears, 0, 0)
+	t := &x509.Certificate{
+		Subject: o.subject("Country Signer " + o.State), NotBefore: o.Now.Add(-backdate),
+		NotAfter: use.AddDate(cardYears, documentUseMonths, 0),
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		IsCA:     true, BasicConstraintsValid: true, MaxPathLenZero: true,
+	}
+	return o.travelCertificate(t, elliptic.P384(), Identity{}, use)
+}
+
+// NewDocumentSigner makes a document signer on P-256 under a country signer (Doc
+// 9303-12, 7.1.1): no extended key usage, the document type "ID", a key that signs
+// for three months.
+func NewDocumentSigner(country Identity, o Options) (Identity, error) {
+	o = o.filled()
+	if country.Certificate == nil || !country.Certificate.IsCA {
+		return Identity{}, fmt.Errorf("document signer needs a country signer above it")
+	}
+	use := o.Now.AddDate(0, documentUseMonths, 0)
+	types, err := documentTypes("ID")
+	if err != nil {
+		return Identity{}, err
+	}
+	t := &x509.Certificate{
+		Subject: o.subject("Document Signer " + o.State), NotBefore: o.Now.Add(-backdate),
+		NotAfter: use.AddDate(cardYears, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtraExtensions: []pkix.Extension{types},
+	}
+	return o.travelCertificate(t, elliptic.P256(), country, use)
+}
+
+// travelCertificate adds what country and document signers have in common:
+// private key usage period, alternative names, distribution point.
+func (o Options) travelCertificate(t *x509.Certificate, c elliptic.Curve, issuer Identity, use time.Time) (Identity, error) {
+	period, err := usagePeriod(t.NotBefore, use)
+	if err != nil {
+		return Identity{}, err
+	}
+	names, err := stateNames(o.State, o.CRL)
+	if err != nil {
+		return Identity{}, err
+	}
+	t.ExtraExtensions = append(t.ExtraExtensions, period,
+		pkix.Extension{Id: oidSubjectAltName, Value: names}, pkix.Extension{Id: oidIssuerAltName, Value: names})
+	t.CRLDistributionPoints = []string{o.CRL}
+	return o.certify(t, c, issuer)
+}
+
+// NewCitizenCA makes the self-signed CA of the PIV certificates on P-384. Its
+// extended key usages keep it from being taken for a country signer, which Doc
+// 9303-12, table 6 forbids to have any.
+func NewCitizenCA(o Options) (Identity, error) {
+	o = o.filled()
+	t := &x509.Certificate{
+		Subject: o.subject("Citizen CA"), NotBefore: o.Now.Add(-backdate), NotAfter: o.Now.AddDate(citizenCAYears, 0, 0),
+		KeyUsage:           x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		ExtKeyUsage:        []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageEmailProtection},
+		UnknownExtKeyUsage: []asn1.ObjectIdentifier{usageSmartCardLogon, usageDocumentSigning, usageCardAuth},
+		IsCA:               true, BasicConstraintsValid: true, MaxPathLenZero: true,
+	}
+	return o.certify(t, elliptic.P384(), Identity{})
+}
+
+// certify makes a key and its certificate; no issuer means self-signed.
+func (o Options) certify(t *x509.Certificate, c elliptic.Curve, issuer Identity) (Identity, error) {
+	key, err := ecdsa.GenerateKey(c, o.Rand)
+	if err != nil {
+		return Identity{}, fmt.Errorf("key of %s: %w", t.Subject.CommonName, err)
+	}
+	if issuer.Signer == nil {
+		issuer = Identity{Signer: key, Certificate: t}
+	}
+	cert, err := o.sign(t, key.Public(), issuer)
+	return Identity{Signer: key, Certificate: cert}, err
+}
+
+// sign fills in serial number and key identifiers, signs, and reads back.
+func (o Options) sign(t *x509.Certificate, pub crypto.PublicKey, issuer Identity) (*x509.Certificate, error) {
+	var err error
+	if t.SerialNumber, err = serialNumber(o.Rand); err != nil {
+		return nil, err
+	}
+	if t.SubjectKeyId, err = keyID(pub); err != nil {
+		return nil, err
+	}
+	if t.AuthorityKeyId, err = keyID(issuer.Public()); err != nil {
+		return nil, err
+	}
+	der, err := x509.CreateCertificate(o.Rand, t, issuer.Certificate, pub, issuer.Signer)
+	if err != nil {
+		return nil, fmt.Errorf("certificate of %s: %w", t.Subject.CommonName, err)
+	}
+	return x509.ParseCertificate(der)
+}
+
+// serialNumber is positive and of at most 20 octets (Doc 9303-12, table 5).
+func serialNumber(r io.Reader) (*big.Int, error) {
+	b := make([]byte, serialNumberOctets)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return nil, fmt.Errorf("serial number: %w", err)
+	}
+	b[0] = b[0]&serialNumberTopBits | 0x40
+	return new(big.Int).SetBytes(b), nil
+}
+
+// keyID is method 1 of RFC 5280, 4.2.1.2, as Doc 9303-12 asks for.
+func keyID(pub crypto.PublicKey) ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return nil, fmt.Errorf("key identifier: %w", err)
+	}
+	var info struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(der, &info); err != nil {
+		return nil, fmt.Errorf("key identifier: %w", err)
+	}
+	id := sha1.Sum(info.Key.Bytes)
+	return id[:], nil
+}
+
+// RevocationList signs a CRL over revoked certificates of id, good for 90 days (Doc
+// 9303-12, 7.1.4).
+func (id Identity) RevocationList(number int64, now time.Time, revoked ...x509.RevocationListEntry) (*x509.RevocationList, error) {
+	now = now.UTC().Truncate(time.Second)
+	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+		Number: big.NewInt(number), ThisUpdate: now.Add(-backdate), NextUpdate: now.AddDate(0, 0, revocationListDays),
+		RevokedCertificateEntries: revoked,
+	}, id.Certificate, id.Signer)
+	if err != nil {
+		return nil, fmt.Errorf("revocation list of %s: %w", id.Certificate.Subject.CommonName, err)
+	}
+	return x509.ParseRevocationList(der)
 }

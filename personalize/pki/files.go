@@ -1,0 +1,260 @@
+package pki
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Files of a key directory.
+const (
+	fileCountry = "csca"            // .pem and .key
+	fileSigner  = "ds"              // .pem and .key
+	fileCitizen = "citizen-ca"      // .pem and .key
+	fileMaster  = "card-master.key" // 32 bytes in hex
+	fileCRL     = "crl.pem"         // of the country signer and of the citizen CA
+	fileDemo    = "DEMO"            // marks the directory
+	masterSize  = 32
+)
+
+const demoText = "Keys for demonstration: everybody has them. Never issue a real card with them.\n"
+
+// Keys is what a line signs and derives with.
+type Keys struct {
+	CountrySigner *x509.Certificate
+	Document      Identity
+	Citizen       Identity
+	Master        []byte // 32 bytes: what each card's keys, PIN and PUK are derived from
+	Demo          bool
+}
+
+// ErrExists: the directory has keys already, and keys are never written over.
+var ErrExists = errors.New("keys are there already")
+
+// InitDemo writes a complete demo key directory, each file 0600: country signer,
+// document signer, citizen CA, card master key, revocation lists and the mark DEMO.
+// The directory appears whole or not at all; one that has anything in it is refused
+// (ErrExists).
+func InitDemo(dir string) error {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return fmt.Errorf("%s: %w", dir, ErrExists)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("key directory: %w", err)
+	}
+	files, err := demoFiles(Options{Demo: true})
+	if err != nil {
+		return err
+	}
+	parent := filepath.Dir(filepath.Clean(dir))
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return fmt.Errorf("key directory: %w", err)
+	}
+	stage, err := os.MkdirTemp(parent, ".keys-*") // 0700
+	if err != nil {
+		return fmt.Errorf("key directory: %w", err)
+	}
+	defer os.RemoveAll(stage)
+	for _, f := range files {
+		if err := writeSynced(filepath.Join(stage, f.name), f.data); err != nil {
+			return err
+		}
+	}
+	if err := syncDir(stage); err != nil {
+		return fmt.Errorf("key directory: %w", err)
+	}
+	if err := os.Rename(stage, filepath.Clean(dir)); err != nil { // fails where dir is not empty
+		return fmt.Errorf("key directory: %w", err)
+	}
+	return syncDir(parent)
+}
+
+type file struct {
+	name string
+	data []byte
+}
+
+func demoFiles(o Options) ([]file, error) {
+	country, err := NewCountrySigner(o)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := NewDocumentSigner(country, o)
+	if err != nil {
+		return nil, err
+	}
+	citizen, err := NewCitizenCA(o)
+	if err != nil {
+		return nil, err
+	}
+	master := make([]byte, masterSize)
+	if _, err := rand.Read(master); err != nil {
+		return nil, fmt.Errorf("card master key: %w", err)
+	}
+	files := []file{{fileMaster, []byte(hex.EncodeToString(master) + "\n")}}
+	var lists []byte
+	for _, one := range []struct {
+		name string
+		id   Identity
+	}{{fileCountry, country}, {fileSigner, signer}, {fileCitizen, citizen}} {
+		key, err := x509.MarshalPKCS8PrivateKey(one.id.Signer)
+		if err != nil {
+			return nil, fmt.Errorf("key of %s: %w", one.name, err)
+		}
+		files = append(files, file{one.name + ".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})},
+			file{one.name + ".pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.id.Certificate.Raw})})
+		if one.id.Certificate.IsCA {
+			crl, err := one.id.RevocationList(1, time.Now())
+			if err != nil {
+				return nil, err
+			}
+			lists = append(lists, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: crl.Raw})...)
+		}
+	}
+	return append(files, file{fileCRL, lists}, file{fileDemo, []byte(demoText)}), nil
+}
+
+// writeSynced writes a file that must not be there, 0600, to the disk.
+func writeSynced(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("key file: %w", err)
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("key file %s: %w", path, err)
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// Load reads a key directory: ds and citizen-ca with their keys, csca's certificate
+// (its key may be elsewhere, and should), and the card master key.
+func Load(dir string) (Keys, error) {
+	var k Keys
+	var err error
+	if k.CountrySigner, err = loadCertificate(filepath.Join(dir, fileCountry+".pem")); err != nil {
+		return Keys{}, err
+	}
+	if k.Document, err = LoadIdentity(dir, fileSigner); err != nil {
+		return Keys{}, err
+	}
+	if k.Citizen, err = LoadIdentity(dir, fileCitizen); err != nil {
+		return Keys{}, err
+	}
+	if k.Master, err = loadMaster(filepath.Join(dir, fileMaster)); err != nil {
+		return Keys{}, err
+	}
+	if err := k.Document.Certificate.CheckSignatureFrom(k.CountrySigner); err != nil {
+		return Keys{}, fmt.Errorf("document signer of %s is not the country signer's: %w", dir, err)
+	}
+	_, err = os.Stat(filepath.Join(dir, fileDemo))
+	k.Demo = err == nil || IsDemo(k.CountrySigner) || IsDemo(k.Document.Certificate) || IsDemo(k.Citizen.Certificate)
+	return k, nil
+}
+
+// LoadIdentity reads name.pem and name.key (PKCS #8) of a directory; the two must
+// belong together, and the key must be nobody else's to read.
+func LoadIdentity(dir, name string) (Identity, error) {
+	cert, err := loadCertificate(filepath.Join(dir, name+".pem"))
+	if err != nil {
+		return Identity{}, err
+	}
+	path := filepath.Join(dir, name+".key")
+	der, err := readKey(path, "PRIVATE KEY")
+	if err != nil {
+		return Identity{}, err
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return Identity{}, fmt.Errorf("%s: not a PKCS #8 private key", path) // the cause could quote the key
+	}
+	key, ok := parsed.(crypto.Signer)
+	if !ok {
+		return Identity{}, fmt.Errorf("%s: a %T does not sign", path, parsed)
+	}
+	if !samePublic(key.Public(), cert.PublicKey) {
+		return Identity{}, fmt.Errorf("%s: is not the key of the certificate beside it", path)
+	}
+	return Identity{Signer: key, Certificate: cert}, nil
+}
+
+func samePublic(a, b crypto.PublicKey) bool {
+	switch a := a.(type) {
+	case *ecdsa.PublicKey:
+		return a.Equal(b)
+	case *rsa.PublicKey:
+		return a.Equal(b)
+	}
+	return false
+}
+
+// readPrivate reads a file that only its owner may read.
+func readPrivate(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("key file: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s: others may read it (mode %04o), want 0600", path, info.Mode().Perm())
+	}
+	return os.ReadFile(path)
+}
+
+func readKey(path, kind string) ([]byte, error) {
+	b, err := readPrivate(path)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(b)
+	if block == nil || block.Type != kind {
+		return nil, fmt.Errorf("%s: no PEM block %q", path, kind)
+	}
+	return block.Bytes, nil
+}
+
+func loadMaster(path string) ([]byte, error) {
+	b, err := readPrivate(path)
+	if err != nil {
+		return nil, err
+	}
+	master, err := hex.DecodeString(strings.TrimSpace(string(b)))
+	if err != nil || len(master) != masterSize {
+		return nil, fmt.Errorf("%s: want %d bytes in hex", path, masterSize)
+	}
+	return master, nil
+}
+
+func loadCertificate(path string) (*x509.Certificate, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	block, _ := pem.Decode(b)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, fmt.Errorf("%s: no PEM block %q", path, "CERTIFICATE")
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return cert, nil
+}
