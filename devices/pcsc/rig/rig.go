@@ -66,6 +66,7 @@ type Rig struct {
 
 	mu      sync.Mutex // one question at a time on control
 	control *control
+	process *os.Process
 	ended   chan struct{} // closed when the inner process is gone
 	output  *tail
 }
@@ -119,11 +120,14 @@ func start(ctx context.Context, set settings, flags uintptr, log io.Writer) (*Ri
 	theirs.Close()
 	if err != nil {
 		ours.close()
+		// EINVAL is a kernel without one of the namespaces, ENOSPC one whose limit
+		// on them is reached or 0 (clone(2)).
 		if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EINVAL) {
 			return nil, fmt.Errorf("%w: %w", ErrNotAllowed, err)
 		}
 		return nil, fmt.Errorf("rig: start: %w", err)
 	}
+	r.process = cmd.Process
 	stop := context.AfterFunc(ctx, func() { ours.close() })
 	answer, _, err := ours.ask(message{Settings: &set})
 	if !stop() {
@@ -216,9 +220,11 @@ func (r *Rig) Dial(i int) (net.Conn, error) {
 // Done is closed when the private pcscd has ended, by Close or by itself.
 func (r *Rig) Done() <-chan struct{} { return r.ended }
 
-// Close ends the private pcscd and all that belongs to it.
+// Close ends the private pcscd and all that belongs to it: the process killed is
+// the first of its namespace. It may be called again.
 func (r *Rig) Close() error {
 	r.control.close()
+	_ = r.process.Kill() // that it has ended already is what we want
 	select {
 	case <-r.ended:
 		return nil

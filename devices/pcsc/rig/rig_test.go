@@ -1,8 +1,12 @@
 package rig_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -14,6 +18,9 @@ import (
 
 func TestMain(m *testing.M) {
 	rig.Child()
+	if os.Getenv("RIG_OWNER") != "" {
+		ownRig()
+	}
 	os.Exit(m.Run())
 }
 
@@ -28,7 +35,11 @@ func begin(t *testing.T, o rig.Options) *rig.Rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.Close() })
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return r
 }
 
@@ -69,5 +80,89 @@ func TestCloseEndsEveryProcessAndLeavesNoSocket(t *testing.T) {
 	}
 	if _, err := r.Dial(0); err == nil {
 		t.Error("dial into a closed rig gave a connection")
+	}
+}
+
+// ownRig is this test's binary as a program that has a rig, prints where, and
+// then does nothing until it is killed.
+func ownRig() {
+	r, err := rig.Start(context.Background(), rig.Options{})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println(r.Socket())
+	select {}
+}
+
+func TestAKilledOwnerTakesTheRigWithHim(t *testing.T) {
+	begin(t, rig.Options{}) // or skip
+	owner := exec.Command("/proc/self/exe")
+	owner.Env = append(os.Environ(), "RIG_OWNER=1")
+	out, err := owner.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	socket := strings.TrimSpace(line)
+	if _, statErr := os.Stat(socket); err != nil || statErr != nil {
+		t.Fatalf("%q: %v %v", socket, err, statErr)
+	}
+	if err := owner.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = owner.Wait()
+	for end := time.Now().Add(3 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(socket); err != nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s is still there", socket)
+		}
+	}
+}
+
+func TestVpcdIsOutOfReachButThroughDial(t *testing.T) {
+	r := begin(t, rig.Options{})
+	if c, err := net.Dial("tcp", "127.0.0.1:35963"); err == nil {
+		c.Close()
+		t.Error("vpcd listens in the machine's network")
+	}
+	conn, err := r.Dial(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	first := make([]byte, 3) // vpcd powers a card that came
+	conn.SetReadDeadline(time.Now().Add(3 * time.Second))
+	if _, err := io.ReadFull(conn, first); err != nil || first[1] != 1 {
+		t.Errorf("vpcd said %X, %v", first, err)
+	}
+	if _, err := r.Dial(2); err == nil {
+		t.Error("there is a third of two readers")
+	}
+}
+
+func TestUnusableOptionsAreRefused(t *testing.T) {
+	for _, o := range []rig.Options{{Readers: 17}, {Readers: -1}, {Name: "a\"b"}, {Name: "a\nLIBPATH /x"}} {
+		if r, err := rig.Start(context.Background(), o); err == nil {
+			r.Close()
+			t.Errorf("%+v was taken", o)
+		}
+	}
+}
+
+func TestACancelledStartLeavesNothingRunning(t *testing.T) {
+	begin(t, rig.Options{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if r, err := rig.Start(ctx, rig.Options{}); err == nil {
+		r.Close()
+		t.Error("started")
+	} else if !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }
