@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"cardstation/biometrics"
-	"cardstation/biometrics/face"
 	"cardstation/devices/card"
 	"cardstation/devices/pcsc"
 	"cardstation/personalize"
@@ -196,14 +195,14 @@ func portraitFor(data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, station.Errorf(station.Correct, "portrait: %w", err)
 	}
-	quality, err := face.Assessor{}.Assess(img)
+	quality, err := assess(station.Portrait, 0, 0).Assess(img)
 	if err != nil {
 		return nil, station.Errorf(station.Correct, "portrait: %w", err)
 	}
 	if !quality.Accepted() {
 		return nil, station.Errorf(station.Correct, "portrait refused: %s", strings.Join(quality.Reasons(), "; "))
 	}
-	return face.DG2(img)
+	return portrait(img)
 }
 
 type cardRecordCmd struct {

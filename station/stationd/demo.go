@@ -14,7 +14,6 @@ import (
 	"cardstation/api"
 	"cardstation/devices/capture"
 	"cardstation/devices/pcsc/rig"
-	"cardstation/devices/softcard"
 	"cardstation/personalize/pki"
 	"cardstation/station"
 )
@@ -118,10 +117,7 @@ func (c *demoCmd) readers(ctx context.Context, out io.Writer) (*hands, error) {
 		fmt.Fprintf(out, "readers: %v\n", err)
 	}
 	names := []string{"memory reader 0", "memory reader 1"}
-	slots := memoryReaders{}
-	for _, n := range names {
-		slots[n] = softcard.NewSlot(n)
-	}
+	slots := newMemoryReaders(names...)
 	fmt.Fprintln(out, "readers: two in memory; pcscd and piv-go have no part in it")
 	return &hands{memory: slots, drivers: slots, names: names}, nil
 }
@@ -327,4 +323,3 @@ func (d *showing) console(l net.Listener) {
 	fmt.Fprintln(d.out, "  a simulated hand puts a blank into the line's reader for each order and lays the finished card on the office's reader")
 	fmt.Fprintln(d.out, "  ctrl-c ends it")
 }
-

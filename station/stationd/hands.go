@@ -18,7 +18,7 @@ import (
 // line's reader when an order waits, the finished card on to the office's.
 type hands struct {
 	rig     *rig.Rig      // one of rig and memory is set
-	memory  memoryReaders // by name
+	memory  *memoryReaders
 	drivers drivers
 	names   []string
 
@@ -36,9 +36,7 @@ func (h *hands) close() {
 // insert puts a chip into a reader; what it gives takes the chip out again.
 func (h *hands) insert(ctx context.Context, slot int, chip *softcard.Chip) (out func(), err error) {
 	if h.rig == nil {
-		reader := h.memory[h.names[slot]]
-		reader.Insert(chip)
-		return reader.Remove, nil
+		return h.memory.insert(h.names[slot], chip), nil
 	}
 	conn, err := h.rig.Dial(slot)
 	if err != nil {
@@ -189,4 +187,3 @@ func stepName(e station.Event) string {
 	}
 	return body.Step
 }
-

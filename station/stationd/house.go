@@ -100,7 +100,7 @@ func build(cfg config, f fittings) (*house, error) {
 	}}
 	h.slots = &slots{drivers: f.drivers, office: cfg.Office, line: h.line, busy: map[string]bool{}}
 	h.office = verify.New(verify.Config{Slots: h.slots, Trust: trust, Revocations: db, Record: db, Now: time.Now, Log: f.log})
-	h.desk = enrol.New(enrol.Config{Store: db, Assess: assess, Now: time.Now, Profile: cfg.Profile})
+	h.desk = enrol.New(enrol.Config{Store: db, Assess: assess, Portrait: portrait, Profile: cfg.Profile})
 	h.server = api.Server(api.New(api.Config{
 		Desk: h.desk, Queue: h.queue, Cards: issue.Cards{Drawer: db, Keeper: db}, Readers: h.slots, Office: h.office,
 		People: db, Events: db, Profiles: profiles(), Sensor: f.sensor, Simulated: f.simulated, Station: cfg.Station, Log: f.log,

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -32,25 +33,55 @@ func (pcscReaders) Watch(ctx context.Context, changed func([]string)) error {
 
 func (p pcscReaders) Open(name string) card.Reader {
 	r := pcsc.Open(name)
-	r.Watchdog = p.watchdog
+	r.Timeout = p.watchdog
 	return r
 }
 
-// memoryReaders are cards in software without pcscd.
-type memoryReaders map[string]*softcard.Slot
+// memoryReaders are slots in memory, without pcscd.
+type memoryReaders struct {
+	mu    sync.Mutex
+	slots map[string]*softcard.Slot
+	chips map[string]*softcard.Chip // what is in each
+}
 
-func (m memoryReaders) Watch(ctx context.Context, changed func([]string)) error {
-	names := make([]string, 0, len(m))
-	for n := range m {
-		names = append(names, n)
+func newMemoryReaders(names ...string) *memoryReaders {
+	m := &memoryReaders{slots: map[string]*softcard.Slot{}, chips: map[string]*softcard.Chip{}}
+	for _, n := range names {
+		m.slots[n] = softcard.NewSlot(n)
 	}
-	slices.Sort(names)
-	changed(names)
+	return m
+}
+
+func (m *memoryReaders) Watch(ctx context.Context, changed func([]string)) error {
+	changed(slices.Sorted(maps.Keys(m.slots)))
 	<-ctx.Done()
 	return nil
 }
 
-func (m memoryReaders) Open(name string) card.Reader { return m[name] }
+// Open puts the chip that is in the slot in once more, so that it is seen as
+// newly come.
+func (m *memoryReaders) Open(name string) card.Reader {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if chip := m.chips[name]; chip != nil {
+		m.slots[name].Insert(chip)
+	}
+	return m.slots[name]
+}
+
+// insert puts a chip in; what it gives takes it out.
+func (m *memoryReaders) insert(name string, chip *softcard.Chip) (out func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.slots[name].Insert(chip)
+	m.chips[name] = chip
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.slots[name].Remove()
+		delete(m.chips, name)
+	}
+}
 
 // slots shares the readers out between the line and the office.
 type slots struct {

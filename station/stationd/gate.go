@@ -1,0 +1,44 @@
+package main
+
+import (
+	"image"
+
+	"cardstation/biometrics"
+	"cardstation/biometrics/face"
+	"cardstation/biometrics/finger"
+	"cardstation/station"
+)
+
+// dg2Bytes is how large a portrait may be on the chip.
+const dg2Bytes = 18 << 10
+
+// assess gives the gate of a slot. A slot without one is never asked for: the
+// desk knows its slots.
+func assess(slot station.Slot, ppi, missing int) biometrics.Assessor {
+	if slot == station.Portrait {
+		return face.Assessor{}
+	}
+	for _, f := range station.FingerSlots {
+		if f.Slot == slot {
+			a := finger.Assessor{Position: biometrics.Position(f.Position), Impression: biometrics.LivePlain, PPI: ppi, Missing: missing}
+			if f.Rolled {
+				a.Impression = biometrics.LiveRolled
+			}
+			return a
+		}
+	}
+	return nil
+}
+
+// portrait cuts the face out of an accepted picture and gives the JPEG for DG2.
+func portrait(img image.Image) ([]byte, error) {
+	f, err := face.Find(img)
+	if err != nil {
+		return nil, err
+	}
+	cut, err := face.Crop(img, f)
+	if err != nil {
+		return nil, err
+	}
+	return face.EncodeDG2(cut, dg2Bytes)
+}
