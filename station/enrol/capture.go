@@ -91,9 +91,11 @@ func (d *Desk) settle(ctx context.Context, by station.Person, id string, c stati
 				next.State, next.Reasons = station.CaptureRefused, append(slices.Clone(c.Reasons), fmt.Sprintf("This is the very image that was taken for %s.", other.Slot))
 			}
 		}
-		next.Attempts = 1
 		if before, ok := e.Capture(c.Slot); ok && before.State == station.CaptureRefused {
-			next.Attempts += before.Attempts
+			next.Attempts = before.Attempts
+		}
+		if next.State != station.CaptureMissing {
+			next.Attempts++
 		}
 		if next.State == station.CaptureRefused {
 			typ = station.EnrolmentRefused

@@ -50,12 +50,12 @@ func (d *Desk) lacks(e station.Enrolment) map[string]string {
 		}
 		return wrong
 	}
-	slots := []station.Slot{station.Portrait}
+	slots := []station.Slot{}
 	for _, f := range station.FingerSlots {
 		slots = append(slots, f.Slot)
 	}
 	there := map[biometrics.Position]bool{} // as the slot that came first says
-	for _, slot := range append(slots[1:], slots[0]) {
+	for _, slot := range append(slots, station.Portrait) {
 		got, ok := e.Capture(slot)
 		switch {
 		case !ok:
@@ -89,6 +89,9 @@ func (d *Desk) Approve(ctx context.Context, by station.Person, id, reason string
 	}
 	if e.State == station.EnrolmentApproved && e.Decision != nil && e.Decision.By == by.Login {
 		return e, nil
+	}
+	if err := decidable(e, by, what); err != nil {
+		return e, err
 	}
 	order, digest, err := d.order(ctx, e, what)
 	if err != nil {

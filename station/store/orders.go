@@ -31,9 +31,9 @@ func (s *Store) Orders(ctx context.Context, q station.Query) (page []station.Ord
 	return page, next, err
 }
 
-// PutOrder takes in an order that has come, as pending, with its event. Where
+// PutOrder takes in an order that has come, as pending, with its events. Where
 // the ID is known nothing changes. The answer is what is stored under the ID.
-func (s *Store) PutOrder(ctx context.Context, o station.Order, e station.Event) (stored station.Order, err error) {
+func (s *Store) PutOrder(ctx context.Context, o station.Order, events ...station.Event) (stored station.Order, err error) {
 	err = s.update(ctx, func(t *tx) error {
 		_, _, known, err := orders.find(t, o.ID)
 		if err != nil {
@@ -52,7 +52,7 @@ func (s *Store) PutOrder(ctx context.Context, o station.Order, e station.Event) 
 		if err := t.putOrder(station.Order{}, &stored); err != nil {
 			return err
 		}
-		return t.append(e)
+		return t.append(events...)
 	})
 	return stored, err
 }
