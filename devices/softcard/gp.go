@@ -163,7 +163,11 @@ func (c *Chip) putKey(cmd card.Command) ([]byte, error) {
 	if len(rest) != 0 {
 		return nil, card.IncorrectData
 	}
-	m.Keys = access.StaticKeys{ENC: keys[0], MAC: keys[1], DEK: keys[2]}
+	set := access.StaticKeys{ENC: keys[0], MAC: keys[1], DEK: keys[2]}
+	if !aesKeys(set) {
+		return nil, card.IncorrectData
+	}
+	m.Keys = set
 	m.KeyVersion, m.Sequence = version, 0
 	c.dirty = true
 	return answer, nil
@@ -185,7 +189,7 @@ func (c *Chip) unwrapKey(b []byte) (key, kcv, rest []byte, err error) {
 		return nil, nil, nil, card.IncorrectData
 	}
 	// Keys of 24 bytes come filled up to whole blocks.
-	if size > len(key) || size != 16 && size != 24 && size != 32 {
+	if size > len(key) {
 		return nil, nil, nil, card.IncorrectData
 	}
 	key = key[:size]

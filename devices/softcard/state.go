@@ -93,13 +93,11 @@ func (s *state) check() error {
 	return s.PIV.check()
 }
 
+// aesKeys tells whether k is a set that SCP03 can use: three AES keys of one
+// length.
 func aesKeys(k access.StaticKeys) bool {
-	for _, key := range [][]byte{k.ENC, k.MAC, k.DEK} {
-		if len(key) != 16 && len(key) != 24 && len(key) != 32 {
-			return false
-		}
-	}
-	return true
+	n := len(k.ENC)
+	return (n == 16 || n == 24 || n == 32) && len(k.MAC) == n && len(k.DEK) == n
 }
 
 // blank is the state a chip leaves the factory with.

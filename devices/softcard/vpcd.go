@@ -60,7 +60,7 @@ func serve(conn net.Conn, chip *Chip) error {
 		default:
 			continue
 		}
-		if err := send(conn, answer); err != nil {
+		if err := deliver(conn, answer); err != nil {
 			return fmt.Errorf("softcard: write to reader: %w", err)
 		}
 	}
@@ -84,8 +84,8 @@ func receive(conn net.Conn, r *bufio.Reader) ([]byte, error) {
 	return message, nil
 }
 
-// send writes one message in one piece.
-func send(conn net.Conn, message []byte) error {
+// deliver writes one message in one piece.
+func deliver(conn net.Conn, message []byte) error {
 	if len(message) > 0xFFFF {
 		return fmt.Errorf("answer of %d bytes, the transport carries 65535", len(message))
 	}
