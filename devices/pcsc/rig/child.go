@@ -52,16 +52,10 @@ func inner() error {
 	if err != nil || first.Settings == nil {
 		return errors.Join(errors.New("no settings received"), err)
 	}
-	daemon, err := prepare(*first.Settings)
-	if err != nil {
+	if err := prepare(*first.Settings); err != nil {
 		refused := errors.Is(err, os.ErrPermission)
 		return c.send(message{Problem: err.Error(), NotAllowed: refused}, nil)
 	}
-	go func() {
-		err := daemon.Wait()
-		fmt.Fprintln(os.Stderr, "cardstation-rig: pcscd ended:", err)
-		os.Exit(1)
-	}()
 	if err := c.send(message{}, nil); err != nil {
 		return err
 	}
@@ -76,23 +70,28 @@ func inner() error {
 
 // prepare makes the namespaces fit to live in and starts pcscd; it returns when
 // pcscd and every vpcd port accept connections.
-func prepare(s settings) (*exec.Cmd, error) {
+func prepare(s settings) error {
 	if err := hideMachine(s); err != nil {
-		return nil, err
+		return err
 	}
 	if err := raiseLoopback(); err != nil {
-		return nil, err
+		return err
 	}
 	daemon := exec.Command(s.Daemon, daemonArgs(s.Daemon)...)
 	daemon.Stdout, daemon.Stderr = os.Stdout, os.Stderr
 	daemon.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	if err := daemon.Start(); err != nil {
-		return nil, fmt.Errorf("start pcscd: %w", err)
+		return fmt.Errorf("start pcscd: %w", err)
 	}
-	if err := ready("unix", innerSocket); err != nil {
-		return nil, err
+	go func() {
+		err := daemon.Wait()
+		fmt.Fprintln(os.Stderr, "cardstation-rig: pcscd ended:", err)
+		os.Exit(1)
+	}()
+	if err := ready(innerSocket); err != nil {
+		return err
 	}
-	return daemon, listening(s.ports())
+	return listening(s.ports())
 }
 
 // daemonArgs asks polkit, where this pcscd knows it, not to be asked: there is no
@@ -183,10 +182,10 @@ func raiseLoopback() error {
 	return nil
 }
 
-// ready waits until an address accepts a connection.
-func ready(network, address string) error {
-	return until(address+" does not answer", func() bool {
-		conn, err := net.Dial(network, address)
+// ready waits until pcscd accepts clients.
+func ready(socket string) error {
+	return until("pcscd does not answer on "+socket, func() bool {
+		conn, err := net.Dial("unix", socket)
 		if err != nil {
 			return false
 		}

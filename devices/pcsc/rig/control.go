@@ -27,7 +27,7 @@ func (m message) problem() error {
 	case m.NotAllowed:
 		return fmt.Errorf("%w: %s", ErrNotAllowed, m.Problem)
 	}
-	return errors.New("rig: " + m.Problem)
+	return errors.New(m.Problem)
 }
 
 // control is one end of a pair of sequenced-packet sockets, which keep datagrams

@@ -48,14 +48,14 @@ type Options struct {
 }
 
 // ErrNotAllowed: this machine or container does not let us make namespaces.
-var ErrNotAllowed = errors.New("rig: private namespaces are not allowed here")
+var ErrNotAllowed = errors.New("private namespaces are not allowed here")
 
 // ErrMissing names the Debian packages that the rig needs and did not find. It is
 // found with errors.As.
 type ErrMissing struct{ Packages []string }
 
 func (e ErrMissing) Error() string {
-	return "rig: not installed: " + strings.Join(e.Packages, ", ")
+	return "not installed (Debian packages): " + strings.Join(e.Packages, ", ")
 }
 
 // Rig is a running private pcscd.
@@ -82,7 +82,7 @@ const startTime = 10 * time.Second
 func Start(ctx context.Context, o Options) (*Rig, error) {
 	set, err := o.settings()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("rig: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
@@ -123,7 +123,7 @@ func start(ctx context.Context, set settings, flags uintptr, log io.Writer) (*Ri
 		// EINVAL is a kernel without one of the namespaces, ENOSPC one whose limit
 		// on them is reached or 0 (clone(2)).
 		if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EINVAL) {
-			return nil, fmt.Errorf("%w: %w", ErrNotAllowed, err)
+			return nil, fmt.Errorf("rig: %w: %w", ErrNotAllowed, err)
 		}
 		return nil, fmt.Errorf("rig: start: %w", err)
 	}
@@ -138,7 +138,7 @@ func start(ctx context.Context, set settings, flags uintptr, log io.Writer) (*Ri
 	}
 	if err != nil {
 		r.Close()
-		return nil, r.explain(err)
+		return nil, r.explain(fmt.Errorf("rig: start: %w", err))
 	}
 	r.names, r.ports = set.names(), set.ports()
 	r.socket = fmt.Sprintf("/proc/%d/root%s", cmd.Process.Pid, innerSocket)

@@ -35,13 +35,13 @@ func (o Options) settings() (settings, error) {
 		s.Readers = 2
 	}
 	if s.Readers < 1 || s.Readers > MaxReaders {
-		return s, fmt.Errorf("rig: %d readers asked for, one pcscd has 1 to %d", s.Readers, MaxReaders)
+		return s, fmt.Errorf("%d readers asked for, one pcscd has 1 to %d", s.Readers, MaxReaders)
 	}
 	if s.Name == "" {
 		s.Name = DefaultName
 	}
 	if !readerName.MatchString(s.Name) {
-		return s, fmt.Errorf("rig: reader name %q: letters, digits, spaces, '-', '_' and '.' only", s.Name)
+		return s, fmt.Errorf("reader name %q: letters, digits, spaces, '-', '_' and '.' only", s.Name)
 	}
 	var missing []string
 	if s.Daemon = findDaemon(); s.Daemon == "" {
