@@ -21,6 +21,10 @@ import (
 // ActiveChallenge is the length of RND.IFD (Doc 9303-11, 6.1.2).
 const ActiveChallenge = 8
 
+// maxShortSignature is the longest signature that still fits a short answer with
+// secure messaging (3DES) around it.
+const maxShortSignature = 231
+
 // ErrSignature: the chip signed the challenge with another key than the one its
 // document names, or not at all as it should; the chip is not genuine.
 var ErrSignature = errors.New("access: active authentication: wrong signature")
@@ -37,7 +41,7 @@ var trailers = map[byte]crypto.Hash{
 // signature says it. rand nil is the system's. ErrSignature is a chip that failed
 // the proof; every other error one that could not be asked.
 func ActiveAuthenticate(c card.Card, pub crypto.PublicKey, hash crypto.Hash, rand io.Reader) error {
-	ne, err := signatureSize(pub)
+	size, err := signatureSize(pub)
 	if err != nil {
 		return err
 	}
@@ -45,8 +49,10 @@ func ActiveAuthenticate(c card.Card, pub crypto.PublicKey, hash crypto.Hash, ran
 	if err != nil {
 		return err
 	}
-	// Secure messaging around a long signature does not fit a short answer.
-	ask := card.Command{INS: 0x88, Data: challenge, Ne: ne, Extended: ne > card.MaxShortNe-32}
+	ask := card.Command{INS: 0x88, Data: challenge, Ne: card.MaxShortNe}
+	if size > maxShortSignature {
+		ask.Ne = card.MaxExtendedNe
+	}
 	signature, err := card.Do(c, ask)
 	if err != nil {
 		return fmt.Errorf("internal authenticate: %w", err)

@@ -42,9 +42,8 @@ func (t *scp03Card) protect(c card.Command) card.Command {
 	if t.level&LevelCDEC != 0 && len(c.Data) > 0 {
 		c.Data = encrypt(t.enc, t.iv(false), pad(c.Data, aes.BlockSize))
 	}
-	if t.level&LevelRMAC != 0 {
-		c.Ne = outside(c)
-	}
+	// Le stays what the command itself expects, without the checksum (GPC amendment
+	// D, 6.2.4 signs no Le): applications answer by it before the answer is wrapped.
 	c.CLA = secureClass(c.CLA)
 	return t.sign(c)
 }
