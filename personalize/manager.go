@@ -1,0 +1,204 @@
+package personalize
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"cardstation/devices/card"
+	"cardstation/devices/card/access"
+	"cardstation/devices/card/tlv"
+)
+
+// Life cycle and key type codes (GlobalPlatform Card Specification 2.3.1, 11.1.1 and
+// 11.1.8).
+const (
+	lifeSecured = 0x0F
+	keyTypeAES  = 0x88
+)
+
+// manager is the issuer security domain of one chip and whose keys open it.
+type manager struct {
+	managerProfile
+	authority Authority
+}
+
+// opening selects an application and opens SCP03 with the key set of a version.
+type opening struct {
+	manager manager
+	aid     []byte
+	version byte
+}
+
+// Open implements access.Access.
+func (o opening) Open(c card.Card) (card.Card, error) {
+	if err := selectApplication(c, o.aid); err != nil {
+		return nil, err
+	}
+	var s session
+	scp := access.SCP03{KeyVersion: o.version, Level: o.manager.level, Keys: func(info access.KeyInfo) (access.StaticKeys, error) {
+		s.info = info
+		return o.manager.keys(info)
+	}}
+	var err error
+	s.Card, err = scp.Open(c)
+	return s, err
+}
+
+// session is an open SCP03 channel that remembers what the chip said of itself.
+type session struct {
+	card.Card
+	info access.KeyInfo
+}
+
+func selectApplication(c card.Card, aid []byte) error {
+	if _, err := card.Do(c, card.Command{INS: 0xA4, P1: 0x04, Data: aid, Ne: card.MaxShortNe}); err != nil {
+		return fmt.Errorf("select application %X: %w", aid, err)
+	}
+	return nil
+}
+
+// ErrDefaultKeys: the chip has the published default keys, which only the demo may
+// use.
+var ErrDefaultKeys = errors.New("card manager has the published default keys 40..4F, refused outside the demo")
+
+// keys gives the key set that the chip says it has. Another version than asked for
+// never opens a channel: the issuer's keys are not tried on the maker's set.
+func (m manager) keys(info access.KeyInfo) (access.StaticKeys, error) {
+	switch info.Version {
+	case m.issuer:
+		return m.authority.Cards.SCP03(info)
+	case m.transport:
+		keys := m.authority.Transport
+		if len(keys.ENC) == 0 {
+			keys = access.DefaultKeys
+		}
+		if isDefault(keys) && !m.authority.Demo {
+			return access.StaticKeys{}, ErrDefaultKeys
+		}
+		return keys, nil
+	}
+	return access.StaticKeys{}, m.unknownVersion(info.Version)
+}
+
+func isDefault(k access.StaticKeys) bool {
+	d := access.DefaultKeys
+	return bytes.Equal(k.ENC, d.ENC) || bytes.Equal(k.MAC, d.MAC) || bytes.Equal(k.DEK, d.DEK)
+}
+
+func (m manager) unknownVersion(v byte) error {
+	return fmt.Errorf("card manager has key version %02X, neither the maker's %02X nor the issuer's %02X", v, m.transport, m.issuer)
+}
+
+// replaced tells whether the issuer's key set is on the chip, by the key version in
+// the answer to INITIALIZE UPDATE (GlobalPlatform Amendment D, 7.1.1): no key is
+// needed to ask.
+func (m manager) replaced(c card.Card) (bool, error) {
+	if err := selectApplication(c, m.aid); err != nil {
+		return false, err
+	}
+	challenge := make([]byte, 8)
+	if _, err := rand.Read(challenge); err != nil {
+		return false, err
+	}
+	b, err := card.Do(c, card.Command{CLA: 0x80, INS: 0x50, Data: challenge, Ne: card.MaxShortNe})
+	if err != nil {
+		return false, err
+	}
+	if len(b) < 13 {
+		return false, fmt.Errorf("initialize update answers %d bytes", len(b))
+	}
+	switch version := b[10]; version {
+	case m.issuer:
+		return true, nil
+	case m.transport:
+		return false, nil
+	default:
+		return false, m.unknownVersion(version)
+	}
+}
+
+// keysStage replaces the maker's key set with the issuer's. Its one command is its
+// lock: PUT KEY takes effect whole or not at all, and replaced tells which.
+func (m manager) keysStage() Stage {
+	return Stage{
+		Name:   "card-manager",
+		Locked: m.replaced,
+		Open:   opening{m, m.aid, m.transport},
+		Steps:  []Step{putKeys{m}},
+	}
+}
+
+// putKeys is the step of PUT KEY. Inside the channel that the maker's keys opened,
+// it never holds: replaced has been asked before.
+type putKeys struct{ manager }
+
+func (putKeys) Name() string { return "card-manager/issuer-keys" }
+
+func (putKeys) Holds(card.Card) (bool, error) { return false, nil }
+
+// Do is PUT KEY for the three keys of a set at once (GlobalPlatform Card Specification
+// 2.3.1, 11.8; Amendment D, 7.2).
+func (s putKeys) Do(c card.Card) error {
+	channel, _ := c.(session)
+	wrapper, ok := channel.Card.(access.KeyWrapper)
+	if !ok {
+		return errors.New("put key: the channel cannot wrap keys")
+	}
+	keys, err := s.authority.Cards.SCP03(channel.info)
+	if err != nil {
+		return err
+	}
+	data, expected := []byte{s.issuer}, []byte{s.issuer}
+	for _, key := range [][]byte{keys.ENC, keys.MAC, keys.DEK} {
+		wrapped, kcv, err := wrapper.WrapKey(key)
+		if err != nil {
+			return fmt.Errorf("put key: %w", err)
+		}
+		data = append(data, keyTypeAES, byte(1+len(wrapped)), byte(len(key)))
+		data = append(append(append(data, wrapped...), byte(len(kcv))), kcv...)
+		expected = append(expected, kcv...)
+	}
+	answer, err := card.Do(c, card.Command{CLA: 0x80, INS: 0xD8, P1: 0x00, P2: 0x81, Data: data, Ne: card.MaxShortNe})
+	if err != nil {
+		return fmt.Errorf("put key: %w", err)
+	}
+	if !bytes.Equal(answer, expected) {
+		return errors.New("put key: the chip's check values are not those of the keys")
+	}
+	return nil
+}
+
+// securedStage takes the card manager to its life cycle SECURED, the last word of
+// the issue. Only the open channel can tell whether it holds.
+func (m manager) securedStage() Stage {
+	return Stage{Name: "card-manager-secured", Open: opening{m, m.aid, m.issuer}, Steps: []Step{secured{}}}
+}
+
+// secured is the step of SET STATUS; it holds where GET STATUS shows SECURED.
+type secured struct{}
+
+func (secured) Name() string { return "card-manager/secured" }
+
+// Holds is GET STATUS of the issuer security domain (GlobalPlatform Card Specification
+// 2.3.1, 11.4).
+func (secured) Holds(c card.Card) (bool, error) {
+	b, err := card.Do(c, card.Command{CLA: 0x80, INS: 0xF2, P1: 0x80, P2: 0x02, Data: []byte{0x4F, 0x00}, Ne: card.MaxShortNe})
+	if err != nil {
+		return false, fmt.Errorf("get status: %w", err)
+	}
+	life, err := tlv.Find(b, 0xE3, 0x9F70)
+	if err != nil || len(life) == 0 {
+		return false, errors.New("get status: the answer has no life cycle")
+	}
+	return life[0] == lifeSecured, nil
+}
+
+// Do is SET STATUS (GlobalPlatform Card Specification 2.3.1, 11.10).
+func (secured) Do(c card.Card) error {
+	if _, err := card.Do(c, card.Command{CLA: 0x80, INS: 0xF0, P1: 0x80, P2: lifeSecured}); err != nil {
+		return fmt.Errorf("set status: %w", err)
+	}
+	return nil
+}
