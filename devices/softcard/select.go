@@ -64,11 +64,11 @@ func (c *Chip) selectApplication(name []byte, quiet bool) ([]byte, error) {
 // matches tells whether name is app's, or begins it.
 func matches(app application, name []byte) bool { return bytes.HasPrefix(aids[app], name) }
 
-// enter makes app the selected application. The PIV application keeps its security
-// status when it is selected again (SP 800-73-4 part 2, 3.1.1); every other
-// selection starts afresh.
+// enter makes app the selected application. A PIV application selected again keeps
+// its security status (SP 800-73-4 part 2, 3.1.1), but a YubiKey's does not, and
+// its tools count on that; every other selection starts afresh.
 func (c *Chip) enter(app application) {
-	if app == appPIV && c.session.app == appPIV {
+	if app == appPIV && c.session.app == appPIV && c.state.PIV.Plain {
 		return
 	}
 	c.session = session{app: app}

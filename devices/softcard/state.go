@@ -2,13 +2,12 @@ package softcard
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
-
-	"crypto/rand"
 
 	"cardstation/devices/card/access"
 )
@@ -102,13 +101,14 @@ func aesKeys(k access.StaticKeys) bool {
 
 // blank is the state a chip leaves the factory with.
 func blank(o Options, rand io.Reader) (state, error) {
-	serial := o.Serial
+	serial, batch := o.Serial, uint16(1)
 	for serial == 0 {
-		var b [4]byte
+		var b [6]byte
 		if _, err := io.ReadFull(rand, b[:]); err != nil {
 			return state{}, fmt.Errorf("serial number: %w", err)
 		}
-		serial = binary.BigEndian.Uint32(b[:])
+		// 31 bits: tools print it as a signed number
+		serial, batch = binary.BigEndian.Uint32(b[:])&0x7FFFFFFF, binary.BigEndian.Uint16(b[4:])
 	}
 	keys := o.Transport
 	if keys.ENC == nil && keys.MAC == nil && keys.DEK == nil {
@@ -118,7 +118,7 @@ func blank(o Options, rand io.Reader) (state, error) {
 		return state{}, fmt.Errorf("transport keys are not three AES keys")
 	}
 	s := state{
-		Format: stateFormat, CPLC: newCPLC(serial), Serial: serial,
+		Format: stateFormat, CPLC: newCPLC(serial, batch), Serial: serial,
 		Manager: managerState{
 			KeyVersion: initialKeyVersion,
 			Keys:       access.StaticKeys{ENC: bytes.Clone(keys.ENC), MAC: bytes.Clone(keys.MAC), DEK: bytes.Clone(keys.DEK)},
@@ -137,10 +137,10 @@ const cplcSize = 42
 // at): IC fabricator 2, IC type 2, operating system id 2, its date 2 and level 2,
 // IC date 2, IC serial 4, IC batch 2, then the makers and dates of module, card
 // and personalisation, left zero. No real maker has these numbers.
-func newCPLC(serial uint32) []byte {
+func newCPLC(serial uint32, batch uint16) []byte {
 	b, _ := hex.DecodeString("53430001" + "534300000100" + "0000")
 	b = binary.BigEndian.AppendUint32(b, serial)
-	b = append(b, 0, 1)
+	b = binary.BigEndian.AppendUint16(b, batch)
 	return append(b, make([]byte, cplcSize-len(b))...)
 }
 
