@@ -20,7 +20,7 @@ const (
 	widthInEyes = 4.0
 	heightShare = 4.0 / 3
 	eyesBelow   = 0.6  // of the width
-	slide       = 0.08 // of the width: how far the crop may move up or down to stay inside the picture
+	slide       = 0.12 // of the width: how far the crop may move up or down to stay inside the picture
 	mostPadding = 0.12 // of the width: what may be filled in on any side
 )
 

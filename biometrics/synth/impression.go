@@ -1,0 +1,183 @@
+package synth
+
+import (
+	"image"
+	"math"
+	"math/rand/v2"
+
+	"cardstation/biometrics"
+)
+
+// paper is the grey of the empty picture.
+const paper = 246
+
+// press is how one finger lies on the scanner once.
+type press struct {
+	centre       image.Point // of the pad, in the picture
+	sin, cos     float64     // of its turn
+	a, b, square float64     // half width, half height and squareness of what touches, pixels
+	off          point       // of the touching area from the middle of the pad
+	wet          float64     // below 0 dry: ridges break; above 0 wet: they close up
+	dark         float64     // grey of full ink
+	slipX, slipY lattice     // how skin stretches, in pixels
+	load         lattice     // pressure and moisture from place to place
+	edge         lattice     // raggedness of the outline
+}
+
+// newPress draws one. turn is the usual turn of the finger in radians, clockwise.
+func newPress(rng *rand.Rand, centre image.Point, turn float64) press {
+	turn += 0.06 * rng.NormFloat64()
+	p := press{
+		centre: centre,
+		wet:    min(max(0.12*rng.NormFloat64(), -0.25), 0.25),
+		dark:   48 + 24*rng.Float64(),
+		slipX:  newLattice(rng, 900, 900, 190), slipY: newLattice(rng, 900, 900, 190),
+		load: newLattice(rng, 900, 900, 70), edge: newLattice(rng, 900, 900, 45),
+	}
+	p.sin, p.cos = math.Sincos(turn)
+	return p
+}
+
+// rolled spans the finger from nail to nail, plain is the pad laid flat.
+func (p *press) rolled(f *finger, rng *rand.Rand) {
+	p.a, p.b, p.square = float64(f.w)/2*(0.86+0.08*rng.Float64()), float64(f.h)/2*(0.84+0.08*rng.Float64()), 3.4
+	p.off = point{6 * rng.NormFloat64(), 6 * rng.NormFloat64()}
+}
+
+func (p *press) plain(f *finger, rng *rand.Rand) {
+	p.a, p.b, p.square = 158*f.size*(0.95+0.1*rng.Float64()), 218*f.size*(0.93+0.12*rng.Float64()), 2.3
+	p.off = point{9 * rng.NormFloat64(), 12 * rng.NormFloat64()}
+}
+
+// print draws the finger into the picture.
+func (p press) print(g *image.Gray, f *finger, rng *rand.Rand) {
+	reach := int(max(p.a, p.b)*1.15) + 20
+	box := image.Rect(p.centre.X-reach, p.centre.Y-reach, p.centre.X+reach, p.centre.Y+reach).Intersect(g.Bounds())
+	grit := rng.Uint64() | 1
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		for x := box.Min.X; x < box.Max.X; x++ {
+			dx, dy := float64(x-p.centre.X), float64(p.centre.Y-y)
+			at := point{dx*p.cos - dy*p.sin, dx*p.sin + dy*p.cos}
+			touch := p.touch(at)
+			if touch <= 0 {
+				continue
+			}
+			// xorshift64: a speck of its own for each pixel
+			grit ^= grit << 13
+			grit ^= grit >> 7
+			grit ^= grit << 17
+			speck := float64(grit>>40)/(1<<23) - 1
+			ink := p.ink(f, at, touch, speck)
+			i := y*g.Stride + x
+			v := float64(g.Pix[i]) - ink*(float64(g.Pix[i])-p.dark) + 9*speck*ink
+			g.Pix[i] = uint8(min(max(v, 0), 255))
+		}
+	}
+}
+
+// touch is how firmly a place touches, 0 outside and 1 well inside.
+func (p press) touch(at point) float64 {
+	x, y := math.Abs(at.x-p.off.x)/p.a, math.Abs(at.y-p.off.y)/p.b
+	if x > 1.12 || y > 1.12 {
+		return 0
+	}
+	r := math.Pow(math.Pow(x, p.square)+math.Pow(y, p.square), 1/p.square)
+	if r < 0.8 {
+		return 1
+	}
+	return min(max((1.02-r+0.035*p.edge.at(at.x, at.y))*9, 0), 1)
+}
+
+// ink is how much ink there is at a place, 0 to 1.
+func (p press) ink(f *finger, at point, touch, speck float64) float64 {
+	sx := at.x + 4*p.slipX.at(at.x, at.y)
+	sy := at.y + 4*p.slipY.at(at.x, at.y)
+	h := f.at(sx, sy)
+	load := p.wet + 0.22*p.load.at(at.x, at.y) - 0.9*(1-touch) + 0.35*speck*(1.1-touch+0.25)
+	for _, s := range f.scars {
+		load -= s.depth(sx, sy)
+	}
+	return 0.97 / (1 + math.Exp(-5.2*(h+load)))
+}
+
+// depth is 0 away from the scar and up to 3 on it.
+func (s scar) depth(x, y float64) float64 {
+	dx, dy := x-s.at.x, y-s.at.y
+	if math.Abs(dx)+math.Abs(dy) > 2*s.long {
+		return 0
+	}
+	sin, cos := math.Sincos(s.turn)
+	along, across := math.Abs(dx*cos+dy*sin), math.Abs(dy*cos-dx*sin)
+	if along > s.long || across > 3*s.thick {
+		return 0
+	}
+	return 3 * (1 - along/s.long) * math.Exp(-across*across/(2*s.thick*s.thick))
+}
+
+// at is the ridge height at a place on the finger, blended between pixels; -1
+// beyond the skin.
+func (f *finger) at(x, y float64) float64 {
+	fx, fy := x+float64(f.w)/2, float64(f.h)/2-y
+	ix, iy := int(fx), int(fy)
+	if fx < 0 || fy < 0 || ix >= f.w-1 || iy >= f.h-1 {
+		return -1
+	}
+	tx, ty := float32(fx)-float32(ix), float32(fy)-float32(iy)
+	i := iy*f.w + ix
+	top := f.height[i] + tx*(f.height[i+1]-f.height[i])
+	bottom := f.height[i+f.w] + tx*(f.height[i+f.w+1]-f.height[i+f.w])
+	return float64(top + ty*(bottom-top))
+}
+
+// sheet is an empty picture.
+func newSheet(w, h int) *image.Gray {
+	g := image.NewGray(image.Rect(0, 0, w, h))
+	for i := range g.Pix {
+		g.Pix[i] = paper
+	}
+	return g
+}
+
+// single is one finger on the scanner: 800 x 750 rolled, 500 x 700 plain.
+func (h *Hands) single(p biometrics.Position, rolled bool, rng *rand.Rand) []byte {
+	f := h.fingers[p]
+	w, high := 500, 700
+	if rolled {
+		w, high = 800, 750
+	}
+	g := newSheet(w, high)
+	lay := newPress(rng, image.Pt(w/2+int(8*rng.NormFloat64()), high/2-10+int(6*rng.NormFloat64())), 0)
+	if rolled {
+		lay.rolled(f, rng)
+	} else {
+		lay.plain(f, rng)
+	}
+	lay.print(g, f, rng)
+	return h.encode(g, p)
+}
+
+// slap is several fingers laid flat at once: 1600 x 1500 for four, 1200 x 1000
+// for the thumbs. The middle fingers reach highest, and the hand fans out.
+func (h *Hands) slap(p biometrics.Position, fingers []biometrics.Position, rng *rand.Rand) []byte {
+	w, high := 1600, 1500
+	rise := map[biometrics.Position]int{}
+	if p == biometrics.BothThumbs {
+		w, high = 1200, 1000
+	} else {
+		rise = map[biometrics.Position]int{
+			biometrics.RightMiddle: 190, biometrics.LeftMiddle: 190, biometrics.RightRing: 110, biometrics.LeftRing: 110,
+			biometrics.RightIndex: 60, biometrics.LeftIndex: 60, biometrics.RightLittle: -150, biometrics.LeftLittle: -150,
+		}
+	}
+	g := newSheet(w, high)
+	pitch := w / len(fingers)
+	for i, one := range fingers {
+		fan := float64(2*i-len(fingers)+1) / float64(len(fingers)) // -1 .. 1 from left to right
+		x := pitch/2 + i*pitch + int(6*rng.NormFloat64()) - int(fan*20)
+		y := high/2 - rise[one] + int(8*rng.NormFloat64())
+		lay := newPress(rng, image.Pt(x, y), 0.12*fan)
+		lay.plain(h.fingers[one], rng)
+		lay.print(g, h.fingers[one], rng)
+	}
+	return h.encode(g, p)
+}
