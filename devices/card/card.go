@@ -21,7 +21,7 @@ type Channel interface {
 
 // Card is a chip that takes structured commands. A secure channel is a Card
 // over a Card. The error is for the transport or the channel; a status word
-// other than 9000 is not an error: see Response.Err and Do.
+// other than 9000 is not an error: see Do.
 type Card interface {
 	Transmit(Command) (Response, error)
 }
@@ -78,8 +78,11 @@ type lending struct {
 	Lender
 }
 
-// maxChained bounds what a chip can make us collect through 61xx.
-const maxChained = 1 << 17
+// maxChained and maxPieces bound what a chip can make us collect through 61xx.
+const (
+	maxChained = 1 << 17
+	maxPieces  = 2 * maxChained / MaxShortNe
+)
 
 func (t transport) Transmit(c Command) (Response, error) {
 	r, err := t.once(c)
@@ -96,12 +99,12 @@ func (t transport) Transmit(c Command) (Response, error) {
 		}
 	}
 	data := r.Data
-	for r.SW.SW1() == 0x61 {
+	for pieces := 0; r.SW.SW1() == 0x61; pieces++ {
 		ne := int(r.SW.SW2())
 		if ne == 0 {
 			ne = 256
 		}
-		r, err = t.once(Command{CLA: c.CLA &^ 0x1C, INS: 0xC0, Ne: ne})
+		r, err = t.once(Command{CLA: plainClass(c.CLA), INS: 0xC0, Ne: ne})
 		if err != nil {
 			return Response{}, err
 		}
@@ -109,11 +112,21 @@ func (t transport) Transmit(c Command) (Response, error) {
 			return Response{}, fmt.Errorf("%s: chip promises more data and gives none", c)
 		}
 		data = append(data, r.Data...)
-		if len(data) > maxChained {
-			return Response{}, fmt.Errorf("%s: chip sends more than %d bytes", c, maxChained)
+		if len(data) > maxChained || pieces > maxPieces {
+			return Response{}, fmt.Errorf("%s: chip sends more than %d bytes, or in more than %d pieces", c, maxChained, maxPieces)
 		}
 	}
 	return Response{Data: data, SW: r.SW}, nil
+}
+
+// plainClass is the class of GET RESPONSE after a command: the interindustry class
+// of the same logical channel, without chaining or secure messaging (ISO/IEC
+// 7816-4:2020, 5.4.1; GPC 11.1.4 for the proprietary classes).
+func plainClass(cla byte) byte {
+	if cla&0x40 != 0 {
+		return 0x40 | cla&0x0F
+	}
+	return cla & 0x03
 }
 
 func (t transport) once(c Command) (Response, error) {

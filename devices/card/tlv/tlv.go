@@ -68,7 +68,7 @@ func readTag(b []byte) (Tag, int, error) {
 		return 0, 0, fmt.Errorf("tag: %w", ErrShort)
 	}
 	t := Tag(b[0])
-	if t == 0 || t == 0xFF && len(b) > 1 && b[1] == 0xFF {
+	if t == 0 {
 		return 0, 0, fmt.Errorf("tag %s: %w", t, ErrMalformed)
 	}
 	if t&0x1F != 0x1F {
