@@ -1,0 +1,173 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"cardstation/station"
+)
+
+// Buffers wait here until an enrolment refers to them; then the desk captures
+// them and the store keeps them. One that is not used within bufferLife, or
+// before the station stops, is sent again by the client, who is told so.
+const (
+	bufferLife = time.Hour
+	bufferRoom = 128 << 20 // bytes of all waiting buffers
+)
+
+type waiting struct {
+	enrollment, media string
+	data              []byte
+	since             time.Time
+}
+
+type buffers struct {
+	mu   sync.Mutex
+	all  map[string]waiting // enrolment, "/", SHA-256 of the data in hex
+	room int
+	now  func() time.Time
+}
+
+func newBuffers(now func() time.Time) *buffers {
+	return &buffers{all: map[string]waiting{}, room: bufferRoom, now: now}
+}
+
+// put keeps data and gives its id, the SHA-256 in hex: the same data again is
+// the same buffer.
+func (b *buffers) put(enrollment, media string, data []byte) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for k, w := range b.all {
+		if b.now().Sub(w.since) > bufferLife {
+			b.room += len(w.data)
+			delete(b.all, k)
+		}
+	}
+	sum := sha256.Sum256(data)
+	id := hex.EncodeToString(sum[:])
+	key := enrollment + "/" + id
+	if old, ok := b.all[key]; ok {
+		old.since = b.now()
+		b.all[key] = old
+		return id, nil
+	}
+	if len(data) > b.room {
+		return "", &station.Error{Kind: station.Retry, What: "too many buffers wait for their enrollments", Hint: "refer to those that were sent, or wait an hour"}
+	}
+	b.room -= len(data)
+	b.all[key] = waiting{enrollment, media, bytes.Clone(data), b.now()}
+	return id, nil
+}
+
+func (b *buffers) get(enrollment, id string) (waiting, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w, ok := b.all[enrollment+"/"+id]
+	return w, ok
+}
+
+func (s *server) bufferRoutes() {
+	const path, tag = "/v1/enrollments/{enrollmentId}/buffer", "Buffer"
+	create := operation(http.MethodPost, path, "createBuffer", tag, "Create a buffer", bufWrite)
+	create.DefaultStatus, create.MaxBodyBytes = http.StatusCreated, s.cfg.Limits.Image
+	create.Description = "Sends an image apart. It waits for an hour for the enrollment that refers to it; the same image again is the same buffer."
+	handle(s, create, s.createBuffer)
+	read := operation(http.MethodGet, path+"/{bufferId}", "readBuffer", tag, "Read a buffer", bufRead)
+	binary := &huma.MediaType{Schema: &huma.Schema{Type: "string", Format: "binary"}}
+	read.Responses = map[string]*huma.Response{"200": {Description: "The image", Content: map[string]*huma.MediaType{"image/png": binary, "image/jpeg": binary}}}
+	handle(s, read, s.readBuffer)
+}
+
+type createBufferInput struct {
+	Transaction
+	enrollmentPath
+	Digest  string `header:"Digest" maxLength:"200" doc:"RFC 3230; SHA-256 is checked, other algorithms are refused."`
+	RawBody []byte `contentType:"image/png"`
+}
+
+type createBufferOutput struct {
+	Body struct {
+		BufferID string `json:"bufferId"`
+	}
+}
+
+func (s *server) createBuffer(ctx context.Context, in *createBufferInput) (*createBufferOutput, error) {
+	if _, err := s.cfg.Desk.Get(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	kind, err := media(in.RawBody)
+	if err != nil {
+		return nil, newProblem(http.StatusUnsupportedMediaType, station.Correct, "the buffer is neither PNG nor JPEG", "")
+	}
+	if in.Digest != "" {
+		if err := checkDigest(in.Digest, in.RawBody); err != nil {
+			return nil, err
+		}
+	}
+	out := &createBufferOutput{}
+	out.Body.BufferID, err = s.buffers.put(in.ID, kind, in.RawBody)
+	return out, err
+}
+
+// digest is the Digest header of RFC 3230 with the algorithm of RFC 5843.
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "SHA-256=" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func checkDigest(header string, data []byte) error {
+	algorithm, value, _ := strings.Cut(header, "=")
+	if !strings.EqualFold(algorithm, "SHA-256") {
+		return &station.Error{Kind: station.Correct, What: "the Digest header is not SHA-256", Hint: "send Digest: SHA-256=... or none"}
+	}
+	if "SHA-256="+value != digest(data) {
+		return &station.Error{Kind: station.Correct, What: "the buffer is not what its Digest header says", Hint: "send it again"}
+	}
+	return nil
+}
+
+type readBufferInput struct {
+	enrollmentPath
+	TransactionID string `query:"transactionId" maxLength:"100" doc:"The caller's id of the transaction; not needed here, so that an image can be shown by its address."`
+	BufferID      string `path:"bufferId" pattern:"^[0-9a-f]{64}$"`
+}
+
+type readBufferOutput struct {
+	ContentType string `header:"Content-Type"`
+	Digest      string `header:"Digest" doc:"RFC 3230."`
+	Body        []byte
+}
+
+func (s *server) readBuffer(ctx context.Context, in *readBufferInput) (*readBufferOutput, error) {
+	e, err := s.cfg.Desk.Get(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	data, kind, err := s.buffer(ctx, e, in.BufferID)
+	if err != nil {
+		return nil, err
+	}
+	return &readBufferOutput{ContentType: kind, Digest: digest(data), Body: data}, nil
+}
+
+// buffer finds an image of the enrolment: captured, or waiting.
+func (s *server) buffer(ctx context.Context, e station.Enrolment, id string) (data []byte, media string, err error) {
+	for _, c := range e.Captures {
+		if c.Digest == id {
+			return s.cfg.Desk.Image(ctx, id)
+		}
+	}
+	if w, ok := s.buffers.get(e.ID, id); ok {
+		return w.data, w.media, nil
+	}
+	return nil, "", station.Errorf(station.Unknown, "this enrollment has no such buffer")
+}

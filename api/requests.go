@@ -1,0 +1,249 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"time"
+
+	"cardstation/station"
+)
+
+// CredentialRequest is OSIA's: an order for one card. Its biometricData is the
+// portrait, a JPEG as it goes onto the chip.
+type CredentialRequest struct {
+	CredentialRequestID string          `json:"credentialRequestId,omitempty" readOnly:"true"`
+	Status              string          `json:"status,omitempty" enum:"PENDING,ISSUED,CANCELLED,FAILED" readOnly:"true"`
+	RequestData         *RequestData    `json:"requestData"`
+	PersonID            string          `json:"personId" minLength:"1" maxLength:"12" doc:"The personal number."`
+	BiographicData      *BiographicData `json:"biographicData"`
+	BiometricData       []BiometricData `json:"biometricData,omitempty" maxItems:"14" doc:"The portrait; fingerprints are not taken over from a request yet and are refused."`
+	CredentialIDs       []string        `json:"credentialIds,omitempty" readOnly:"true"`
+}
+
+// RequestData is OSIA's description of the request itself.
+type RequestData struct {
+	Priority            int            `json:"priority" minimum:"0" maximum:"9"`
+	CredentialProfileID string         `json:"credentialProfileId" minLength:"1" maxLength:"100"`
+	RequestType         string         `json:"requestType" enum:"FIRST_ISSUANCE,RENEWAL,REPLACEMENT"`
+	ValidFromDate       *time.Time     `json:"validFromDate,omitempty" doc:"Issue date; today where it is not said."`
+	ValidToDate         *time.Time     `json:"validToDate,omitempty" doc:"The law's expiry where it is not said."`
+	Others              map[string]any `json:"others,omitempty" readOnly:"true" doc:"How the order stands at the line."`
+}
+
+// requestStatus is OSIA's name of an order's state.
+var requestStatus = map[string]string{station.OrderPending: "PENDING", station.OrderClaimed: "PENDING", station.OrderIssued: "ISSUED",
+	station.OrderCancelled: "CANCELLED", station.OrderFailed: "FAILED"}
+
+// request is what OSIA sees of an order.
+func request(o station.Order) CredentialRequest {
+	bio := biographic(o.Citizen)
+	data := &RequestData{Priority: o.Priority, CredentialProfileID: o.Profile, RequestType: o.Type, ValidFromDate: day(o.Issue), ValidToDate: day(o.Expiry),
+		Others: map[string]any{"state": o.State, "attempts": o.Attempts, "steps": len(o.Steps)}}
+	if o.Reason != "" {
+		data.Others["reason"] = o.Reason
+	}
+	v := CredentialRequest{CredentialRequestID: o.ID, Status: requestStatus[o.State], RequestData: data, PersonID: o.Citizen.Number, BiographicData: &bio}
+	if len(o.Portrait) > 0 {
+		v.BiometricData = []BiometricData{{BiometricType: "FACE", BiometricSubType: "PORTRAIT", Image: o.Portrait, MimeType: "image/jpeg", Compression: "JPEG"}}
+	}
+	if o.State == station.OrderIssued {
+		v.CredentialIDs = []string{string(o.Card)}
+	}
+	return v
+}
+
+// day is midnight UTC of a calendar date; nil where there is none.
+func day(date string) *time.Time {
+	t, err := time.Parse(time.DateOnly, date)
+	if err != nil {
+		return nil
+	}
+	return &t
+}
+
+// order is the order that a request asks for. Dates that the request does not
+// say are left to the queue, and so is the check of the citizen's data.
+func (v CredentialRequest) order(id string, now time.Time) (station.Order, error) {
+	c, err := v.BiographicData.citizen()
+	if err != nil {
+		return station.Order{}, err
+	}
+	fields := map[string]string{}
+	if c.Number == "" {
+		c.Number = v.PersonID
+	}
+	if c.Number != v.PersonID {
+		fields["personId"] = "is not biographicData.personalNumber"
+	}
+	d := v.RequestData
+	o := station.Order{Format: station.Format, ID: id, State: station.OrderPending, Type: d.RequestType, Priority: d.Priority, Profile: d.CredentialProfileID,
+		Citizen: c, Issue: date(d.ValidFromDate), Expiry: date(d.ValidToDate), Created: now.UTC(), Changed: now.UTC()}
+	if o.Portrait, err = v.portrait(); err != nil {
+		fields["biometricData"] = err.Error()
+	}
+	if len(fields) > 0 {
+		return o, &station.Error{Kind: station.Correct, What: "the credential request is not in order", Fields: fields}
+	}
+	return o, nil
+}
+
+// date is the calendar date of a moment; empty for none.
+func date(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.Format(time.DateOnly)
+}
+
+// portrait finds the one image that a request carries.
+func (v CredentialRequest) portrait() ([]byte, error) {
+	if len(v.BiometricData) != 1 || v.BiometricData[0].BiometricType != "FACE" || len(v.BiometricData[0].Image) == 0 {
+		return nil, station.Errorf(station.Correct, "wants one portrait, as image")
+	}
+	data := v.BiometricData[0].Image
+	if kind, err := media(data); err != nil || kind != "image/jpeg" {
+		return nil, station.Errorf(station.Correct, "the portrait is no JPEG")
+	}
+	return data, nil
+}
+
+func (s *server) requestRoutes() {
+	const path, tag = "/v1/credentialRequests/{credentialRequestId}", "Credential Request"
+	create := operation(http.MethodPost, path, "createCredentialRequest", tag, "Create a request for a credential", requestWrite)
+	create.DefaultStatus = http.StatusCreated
+	handle(s, create, s.createRequest)
+	handle(s, operation(http.MethodGet, path, "readCredentialRequest", tag, "Read a credential request", requestRead), s.readRequest)
+	handle(s, operation(http.MethodPut, path, "updateCredentialRequest", tag, "Update a credential request", requestWrite), s.updateRequest)
+	handle(s, operation(http.MethodPost, path+"/cancel", "cancelCredentialRequest", tag, "Cancel a credential request", requestWrite), s.cancelRequest)
+	handle(s, operation(http.MethodPost, path+"/return", "returnCredentialRequest", tag, "Scrap the chip of a request and put it back into the queue", requestWrite), s.returnRequest)
+	handle(s, operation(http.MethodGet, "/v1/credentialRequests", "listCredentialRequests", tag, "List credential requests page by page, newest first", requestRead), s.listRequests)
+}
+
+type requestPath struct {
+	ID string `path:"credentialRequestId" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"`
+}
+
+type requestInput struct {
+	Transaction
+	requestPath
+	Body CredentialRequest
+}
+
+// createRequest puts an order into the queue. The same request again changes
+// nothing, on a later day too.
+func (s *server) createRequest(ctx context.Context, in *requestInput) (*struct{}, error) {
+	o, err := in.Body.order(in.ID, s.now())
+	if err != nil {
+		return nil, err
+	}
+	old, err := s.cfg.Queue.Get(ctx, in.ID)
+	switch {
+	case err == nil && in.Body.asks(old, o):
+		return nil, nil
+	case err == nil:
+		return nil, &station.Error{Kind: station.Conflict, What: "there is another credential request with this id", Hint: "take another id"}
+	case station.KindOf(err) != station.Unknown:
+		return nil, err
+	}
+	_, err = s.cfg.Queue.Create(ctx, who(ctx).Person, o)
+	return nil, err
+}
+
+// asks tells whether the stored order is what the request asks for. Dates that
+// the request leaves to us do not count.
+func (v CredentialRequest) asks(old, o station.Order) bool {
+	if v.RequestData.ValidFromDate == nil {
+		o.Issue = old.Issue
+	}
+	if v.RequestData.ValidToDate == nil {
+		o.Expiry = old.Expiry
+	}
+	return old.Type == o.Type && old.Priority == o.Priority && old.Profile == o.Profile && old.Citizen == o.Citizen &&
+		bytes.Equal(old.Portrait, o.Portrait) && old.Issue == o.Issue && old.Expiry == o.Expiry
+}
+
+type readRequestInput struct {
+	Transaction
+	Attributes
+	requestPath
+}
+
+type requestOutput struct{ Body CredentialRequest }
+
+func (s *server) readRequest(ctx context.Context, in *readRequestInput) (*requestOutput, error) {
+	o, err := s.cfg.Queue.Get(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &requestOutput{Body: pick(request(o), in.Attributes.Attributes, "credentialRequestId", "status", "personId", "requestData", "biographicData")}, nil
+}
+
+func (s *server) updateRequest(ctx context.Context, in *requestInput) (*struct{}, error) {
+	old, err := s.cfg.Queue.Get(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	o, err := in.Body.order(in.ID, s.now())
+	if err != nil {
+		return nil, err
+	}
+	if in.Body.asks(old, o) {
+		return nil, nil
+	}
+	u, ok := s.cfg.Queue.(OrderUpdater)
+	if !ok {
+		return nil, &station.Error{Kind: station.Conflict, What: "this line changes no order that it has", Hint: "cancel it and send another"}
+	}
+	_, err = u.Update(ctx, who(ctx).Person, o)
+	return nil, err
+}
+
+type cancelInput struct {
+	Transaction
+	requestPath
+	Body *Reason `doc:"Why; OSIA sends none."`
+}
+
+func (s *server) cancelRequest(ctx context.Context, in *cancelInput) (*struct{}, error) {
+	_, err := s.cfg.Queue.Cancel(ctx, who(ctx).Person, in.ID, in.why(in.Body))
+	return nil, err
+}
+
+type returnInput struct {
+	requestPath
+	Body *Reason `doc:"Why; may be left out."`
+}
+
+func (s *server) returnRequest(ctx context.Context, in *returnInput) (*struct{}, error) {
+	_, err := s.cfg.Queue.Return(ctx, who(ctx).Person, in.ID, in.Body.text())
+	return nil, err
+}
+
+// RequestSummary is one row of the line's queue.
+type RequestSummary struct {
+	CredentialRequestID string         `json:"credentialRequestId"`
+	State               string         `json:"state" enum:"pending,claimed,issued,cancelled,failed"`
+	Priority            int            `json:"priority"`
+	Profile             string         `json:"profile"`
+	Type                string         `json:"type"`
+	Name                string         `json:"name"`
+	Card                station.CardID `json:"card,omitempty"`
+	Attempts            int            `json:"attempts"`
+	Steps               int            `json:"steps" doc:"Finished on this chip."`
+	Reason              string         `json:"reason,omitempty"`
+	Changed             time.Time      `json:"changed"`
+}
+
+type requestsOutput struct{ Body List[RequestSummary] }
+
+func (s *server) listRequests(ctx context.Context, in *Page) (*requestsOutput, error) {
+	page, next, err := s.cfg.Queue.List(ctx, in.query())
+	if err != nil {
+		return nil, err
+	}
+	return &requestsOutput{Body: listed(page, next, func(o station.Order) RequestSummary {
+		return RequestSummary{CredentialRequestID: o.ID, State: o.State, Priority: o.Priority, Profile: o.Profile, Type: o.Type, Name: o.Citizen.Name,
+			Card: o.Card, Attempts: o.Attempts, Steps: len(o.Steps), Reason: o.Reason, Changed: o.Changed}
+	})}, nil
+}

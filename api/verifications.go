@@ -1,0 +1,157 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"cardstation/station"
+	"cardstation/station/issue"
+	"cardstation/station/verify"
+)
+
+func (s *server) readerRoutes() {
+	handle(s, operation(http.MethodGet, "/v1/readers", "listReaders", "Reader", "The readers and what they do", readerRead), s.listReaders)
+}
+
+type readersOutput struct {
+	Body List[issue.ReaderStatus]
+}
+
+func (s *server) listReaders(context.Context, *struct{}) (*readersOutput, error) {
+	out := &readersOutput{}
+	out.Body.Items = append([]issue.ReaderStatus{}, s.cfg.Readers.Status()...)
+	return out, nil
+}
+
+// VerifyBody says which card to look at and what opens it.
+type VerifyBody struct {
+	Reader   string `json:"reader" minLength:"1" maxLength:"200"`
+	CAN      string `json:"can,omitempty" pattern:"^[0-9]{6}$" doc:"Card access number; or the three fields of the MRZ."`
+	Document string `json:"document,omitempty" maxLength:"12" doc:"Document number, nine characters as in the MRZ."`
+	Birth    string `json:"birth,omitempty" pattern:"^[0-9]{6}$" doc:"YYMMDD."`
+	Expiry   string `json:"expiry,omitempty" pattern:"^[0-9]{6}$" doc:"YYMMDD."`
+}
+
+// Verification is the verdict on one card, as long as it is on the screen.
+type Verification struct {
+	VerificationRow
+	Document string          `json:"document,omitempty"`
+	Expiry   string          `json:"expiry,omitempty"`
+	Holder   *BiographicData `json:"holder,omitempty" doc:"What the chip says of its holder."`
+	Portrait []byte          `json:"portrait,omitempty" doc:"JPEG of DG2, base64; shown, not kept."`
+}
+
+// VerificationRow is what is kept of a verdict: no citizen data.
+type VerificationRow struct {
+	ID        string          `json:"id"`
+	At        time.Time       `json:"at"`
+	By        string          `json:"by"`
+	Reader    string          `json:"reader"`
+	Outcome   station.Outcome `json:"outcome" enum:"valid,not valid,could not be checked"`
+	Checks    []station.Check `json:"checks"`
+	ElapsedMS int64           `json:"elapsedMs"`
+}
+
+func (s *server) verificationRoutes() {
+	handle(s, operation(http.MethodPost, "/v1/verifications", "verify", "Verification", "Wait for a card in a reader and give the verdict on it", verifyWrite), s.verify)
+	handle(s, operation(http.MethodGet, "/v1/verifications", "listVerifications", "Verification", "Verdicts given, newest first, without citizen data", verifyRead), s.listVerifications)
+}
+
+type verifyInput struct{ Body VerifyBody }
+
+type verificationOutput struct{ Body Verification }
+
+// verifyTime bounds the wait for the card and a slow chip's reading together.
+const verifyTime = 90 * time.Second
+
+func (s *server) verify(ctx context.Context, in *verifyInput) (*verificationOutput, error) {
+	patience(ctx, 2*verifyTime)
+	waited, cancel := context.WithTimeout(ctx, verifyTime)
+	defer cancel()
+	v, err := s.cfg.Office.Verify(waited, who(ctx).Person, in.Body.Reader, verify.Key{CAN: in.Body.CAN, Document: in.Body.Document, Birth: in.Body.Birth, Expiry: in.Body.Expiry})
+	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return nil, &station.Error{Kind: station.Retry, What: "no card came into " + in.Body.Reader, Hint: "put the card on the reader and try again"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := Verification{VerificationRow: VerificationRow{ID: v.ID, At: v.At, By: v.By, Reader: v.Reader, Outcome: v.Outcome, Checks: v.Checks, ElapsedMS: v.Elapsed.Milliseconds()},
+		Document: v.Document, Expiry: v.Expiry, Portrait: v.Portrait}
+	if v.Holder != (station.Citizen{}) {
+		holder := biographic(v.Holder)
+		out.Holder = &holder
+	}
+	return &verificationOutput{Body: out}, nil
+}
+
+// LogPage is the query of lists that are read from the chain of events.
+type LogPage struct {
+	After string `query:"after" maxLength:"20" pattern:"^[0-9]*$" doc:"The cursor that the page before gave as next."`
+	Limit int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+type verificationsOutput struct{ Body List[VerificationRow] }
+
+func (s *server) listVerifications(ctx context.Context, in *LogPage) (*verificationsOutput, error) {
+	events, next, err := s.backwards(ctx, *in, station.VerificationDone)
+	if err != nil {
+		return nil, err
+	}
+	return &verificationsOutput{Body: listed(events, next, func(e station.Event) VerificationRow {
+		var body struct {
+			Outcome station.Outcome
+			Reader  string
+			Checks  []station.Check
+			Elapsed time.Duration
+		}
+		_ = json.Unmarshal(e.Body, &body) // a body of another form shows as empty
+		return VerificationRow{ID: e.Subject, At: e.At, By: e.Actor, Reader: body.Reader, Outcome: body.Outcome, Checks: body.Checks, ElapsedMS: body.Elapsed.Milliseconds()}
+	})}, nil
+}
+
+// backwards reads the chain of events from its end, or from a cursor, and gives
+// those of the types wanted (all where none is named), newest first. It looks at
+// a bounded stretch; next is set while there is more before it.
+func (s *server) backwards(ctx context.Context, p LogPage, types ...station.EventType) (found []station.Event, next string, err error) {
+	const stretch, most = 256, 20
+	end, err := s.cfg.Events.Head(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	if n, err := strconv.ParseUint(p.After, 10, 64); err == nil && n > 0 {
+		end = min(end, n-1)
+	}
+	for range most {
+		if end == 0 {
+			return found, "", nil
+		}
+		begin := end - min(end, stretch)
+		events, err := s.cfg.Events.Events(ctx, begin, int(end-begin))
+		if err != nil {
+			return nil, "", err
+		}
+		for _, e := range slices.Backward(events) {
+			if len(types) > 0 && !slices.Contains(types, e.Type) {
+				continue
+			}
+			if found = append(found, e); len(found) == p.Limit {
+				return found, cursor(e.Seq), nil
+			}
+		}
+		end = begin
+	}
+	return found, cursor(end + 1), nil
+}
+
+// cursor continues before seq; empty where nothing is before it.
+func cursor(seq uint64) string {
+	if seq <= 1 {
+		return ""
+	}
+	return strconv.FormatUint(seq, 10)
+}
