@@ -31,6 +31,8 @@ const (
 	safeLongest = 223
 	// maxFile bounds a file whatever its header claims.
 	maxFile = 1 << 18
+	// maxReads bounds the commands for one file, whatever little the chip gives.
+	maxReads = maxFile / 32
 	// lastEven is the last offset that the even READ BINARY can carry.
 	lastEven = 0x7FFF
 	// headerLength is read first of each file: enough for any tag and length.
@@ -123,7 +125,10 @@ func (r *Reader) file(c card.Card, id lds.FileID) ([]byte, error) {
 	if total > maxFile {
 		return nil, fmt.Errorf("header of %s claims %d bytes, more than the %d that are read", tag, total, maxFile)
 	}
-	for len(data) < total && !end {
+	for reads := 0; len(data) < total && !end; reads++ {
+		if reads == maxReads {
+			return nil, fmt.Errorf("chip gave %d of %d bytes in %d commands", len(data), total, reads)
+		}
 		var more []byte
 		if more, end, err = r.at(c, id, len(data), min(total-len(data), r.Longest)); err != nil {
 			return nil, err
