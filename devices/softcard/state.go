@@ -86,6 +86,9 @@ func (s *state) check() error {
 			return fmt.Errorf("file %04X is not a file", uint16(id))
 		}
 	}
+	if s.EMRTD.Active && s.EMRTD.Access == nil {
+		return fmt.Errorf("emrtd application is activated and has no access secrets")
+	}
 	if s.EMRTD.Files == nil {
 		s.EMRTD.Files = map[fileID]*file{}
 	}

@@ -1,0 +1,171 @@
+package softcard
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"testing"
+
+	"cardstation/devices/card"
+	"cardstation/devices/card/access"
+)
+
+// openChannel is a secure channel without keys: it lets a fuzzer in.
+type openChannel struct{}
+
+func (openChannel) Unprotect(c card.Command) (card.Command, error) { return c, nil }
+func (openChannel) Protect(r card.Response) (card.Response, error) { return r, nil }
+
+// ways into the chip that a fuzzer starts from.
+const (
+	wayBlank = iota
+	wayFinished
+	wayReader  // inside Basic Access Control
+	wayWriter  // inside SCP03 at the blank eMRTD application
+	wayManager // inside SCP03 at the card manager
+	wayHolder  // PIV with PIN and management key proven
+	ways
+)
+
+func enterBy(t testing.TB, way int, blank, finished []byte) *Chip {
+	t.Helper()
+	from := blank
+	if way == wayFinished || way == wayReader || way == wayHolder {
+		from = finished
+	}
+	chip, err := Restore(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := card.Over(chip)
+	switch way {
+	case wayReader:
+		chip.session = session{app: appEMRTD, channel: openChannel{}, read: true}
+	case wayWriter, wayManager:
+		if way == wayWriter {
+			send(t, c, "00A4040C", aids[appEMRTD], 0, card.OK)
+		}
+		open(t, scp03(access.LevelFull), c)
+		chip.session.channel = openChannel{}
+	case wayHolder:
+		chip.session = session{app: appPIV, piv: pivSession{verified: true, fresh: true, admin: true}}
+	}
+	return chip
+}
+
+func finishedState(t testing.TB) (blank, finished []byte) {
+	t.Helper()
+	chip := newChip(t, Options{})
+	blank, _ = chip.State()
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	personalise(t, chip, key)
+	c := selectPIV(t, chip)
+	admin(t, c)
+	send(t, c, "0047009A", unhex(t, "AC03800111"), 256, card.OK)
+	key24 := make([]byte, 24)
+	rand.Read(key24)
+	send(t, c, "00FFFFFF", append([]byte{alg3DES, refManagement, 24}, key24...), 0, card.OK)
+	send(t, c, "00DB3FFF", append(name(0x5F, 0xC1, 0x05), 0x53, 0x01, 0x01), 0, card.OK)
+	finished, _ = chip.State()
+	return blank, finished
+}
+
+// secrets of a state that no answer may hold.
+func secretsOf(t testing.TB, data []byte) (all [][]byte) {
+	t.Helper()
+	var s state
+	if err := json.Unmarshal(data, &s); err != nil {
+		t.Fatal(err)
+	}
+	all = append(all, s.PIV.Management.Key)
+	for _, k := range s.PIV.Keys {
+		private, err := k.private()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, _ := private.(*ecdsa.PrivateKey).Bytes()
+		all = append(all, d)
+	}
+	return all
+}
+
+// FuzzExchange sends commands (a length byte, then as many bytes, again and again)
+// to a chip in each of its states: every answer ends in a status word and gives no
+// key away, and what was reported last is the state.
+func FuzzExchange(f *testing.F) {
+	blank, finished := finishedState(f)
+	secrets := secretsOf(f, finished)
+	for _, seed := range []string{
+		"00A4040007A0000002471001", "00A4020C02011C", "00B0000000", "00B09E0004", "00B1000003540100", "00B1000000000354010000FF",
+		"0084000008", "0088000008000102030405060708", "00E00000116280020010820101830201018801080",
+		"00D6000004DEADBEEF", "00D700000754010053020102", "00DA006206620400000000", "00440000",
+		"805000000801020304050607080000", "848233001000000000000000000000000000000000", "80CA9F7F00", "80CA00E000", "80F28002024F0000",
+		"80F0800F", "80D8008105018811100000", "00A4040005A000000308", "0020008008313233343536FFFF", "00CB3FFF055C035FC10500",
+		"00DB3FFF095C035FC105530201020", "0047009A05AC0380011100", "0087119A047C02810000", "0087039B047C02800000", "00F7009B00", "00F7009A00",
+		"00FDFF0000", "00FE119D2206200000000000000000000000000000000000000000000000000000000000000001", "00F99A0000", "00FFFFFF1B039B18010203040506070801020304050607080102030405060708",
+		"00FA0303", "00FB0000", "10DB3FFF025C03", "00C0000000", "0C84000000", "0CB0000000",
+	} {
+		apdu := unhex(f, seed[:len(seed)&^1])
+		for way := range ways {
+			in := bytes.Clone(apdu)
+			if way == wayReader || way == wayWriter || way == wayManager {
+				in[0] |= classGP
+			}
+			f.Add(byte(way), append([]byte{byte(len(in))}, in...))
+		}
+	}
+	f.Fuzz(func(t *testing.T, way byte, script []byte) {
+		chip := enterBy(t, int(way)%ways, blank, finished)
+		var last []byte
+		chip.OnChange(func(s []byte) { last = s })
+		for len(script) > 0 {
+			n := min(int(script[0]), len(script)-1)
+			apdu := script[1 : 1+n]
+			script = script[1+n:]
+			before := bytes.Clone(apdu)
+			answer, err := chip.Exchange(apdu)
+			if err != nil || len(answer) < 2 {
+				t.Fatalf("%X: %X %v", apdu, answer, err)
+			}
+			if sw1 := answer[len(answer)-2]; sw1>>4 != 6 && sw1 != 0x90 {
+				t.Fatalf("%X: status %X", apdu, answer[len(answer)-2:])
+			}
+			if !bytes.Equal(apdu, before) {
+				t.Fatal("the chip wrote into the terminal's buffer")
+			}
+			for _, s := range secrets {
+				if bytes.Contains(answer, s) && !bytes.Contains(before, s) {
+					t.Fatalf("%X: a key in the answer", apdu)
+				}
+			}
+		}
+		if state, _ := chip.State(); last != nil && !bytes.Equal(state, last) {
+			t.Fatal("state changed and was not reported")
+		}
+	})
+}
+
+// FuzzRestore makes chips of hostile states and has each application answer.
+func FuzzRestore(f *testing.F) {
+	blank, finished := finishedState(f)
+	f.Add(blank)
+	f.Add(finished)
+	f.Add([]byte(`{"format":1,"piv":{"keys":{"154":null}}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		chip, err := Restore(data)
+		if err != nil {
+			return
+		}
+		for _, apdu := range []string{
+			"80500000080102030405060708", "80CA9F7F00", "00A4040007A0000002471001", "0084000008", "00B0810000",
+			"00A4040005A000000308", "00F7009A00", "00F7009B00", "00F99A0000", "0087039B047C028000", "0087119A047C028100", "00CB3FFF055C035FC105",
+			"0020008008313233343536FFFF",
+		} {
+			if answer, err := chip.Exchange(unhex(t, apdu)); err != nil || len(answer) < 2 {
+				t.Fatalf("%s: %X %v", apdu, answer, err)
+			}
+		}
+	})
+}
