@@ -129,10 +129,10 @@ func (k *told) read(r io.Reader) error {
 func TestKilledAtAnyMomentNothingAnsweredIsLost(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "station.db")
 	k := told{issued: map[string]string{}}
-	chips := []string{"chip-a", "chip-b", "chip-c"}
 	for run := range kills {
-		if n := len(k.claims); n >= 3 { // what the run before left in the readers
-			chips = []string{k.claims[n-1][1], k.claims[n-2][1], k.claims[n-3][1]}
+		chips := []string{"chip-0-", "chip-1-", "chip-2-"}
+		for _, claim := range k.claims { // what the run before left in the readers
+			chips[claim[1][len("chip-")]-'0'] = claim[1]
 		}
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), "STORE_CHILD=crash", "STORE_PATH="+path, fmt.Sprint("STORE_RUN=", run), "STORE_CHIPS="+strings.Join(chips, " "))
