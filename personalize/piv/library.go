@@ -77,7 +77,7 @@ func (l library) change(ref reference, old, new []byte) error {
 
 // generate asks for the policy that the standard gives the slot: 9c a PIN for each
 // use, 9e none, the others one for the session (SP 800-73-4 part 1, table 5).
-func (l library) generate(key []byte, slot Slot, a Algorithm) (pub crypto.PublicKey, err error) {
+func (l library) generate(key []byte, slot Slot, a Algorithm) (crypto.PublicKey, error) {
 	policy := map[Slot]yubikey.PINPolicy{Signature: yubikey.PINPolicyAlways, CardAuthentication: yubikey.PINPolicyNever}[slot]
 	if policy == 0 {
 		policy = yubikey.PINPolicyOnce
@@ -85,13 +85,20 @@ func (l library) generate(key []byte, slot Slot, a Algorithm) (pub crypto.Public
 	algorithm := map[Algorithm]yubikey.Algorithm{
 		P256: yubikey.AlgorithmEC256, P384: yubikey.AlgorithmEC384, RSA2048: yubikey.AlgorithmRSA2048,
 	}[a]
-	err = l.with("generate key in slot "+slot.String(), func(token *yubikey.YubiKey) error {
-		pub, err = token.GenerateKey(key, l.slot(slot), yubikey.Key{
+	made := make(chan crypto.PublicKey, 1) // outlives us where the token hangs
+	err := l.with("generate key in slot "+slot.String(), func(token *yubikey.YubiKey) error {
+		pub, err := token.GenerateKey(key, l.slot(slot), yubikey.Key{
 			Algorithm: algorithm, PINPolicy: policy, TouchPolicy: yubikey.TouchPolicyNever,
 		})
+		if err == nil {
+			made <- pub
+		}
 		return err
 	})
-	return pub, err
+	if err != nil {
+		return nil, err
+	}
+	return <-made, nil
 }
 
 func (l library) store(key []byte, slot Slot, cert *x509.Certificate) error {
