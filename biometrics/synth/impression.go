@@ -19,6 +19,7 @@ type press struct {
 	off          point       // of the touching area from the middle of the pad
 	wet          float64     // below 0 dry: ridges break; above 0 wet: they close up
 	dark         float64     // grey of full ink
+	grain        float64     // roughness of ink and skin
 	slipX, slipY lattice     // how skin stretches, in pixels
 	load         lattice     // pressure and moisture from place to place
 	edge         lattice     // raggedness of the outline
@@ -29,8 +30,9 @@ func newPress(rng *rand.Rand, centre image.Point, turn float64) press {
 	turn += 0.06 * rng.NormFloat64()
 	p := press{
 		centre: centre,
-		wet:    min(max(0.12*rng.NormFloat64(), -0.25), 0.25),
-		dark:   48 + 24*rng.Float64(),
+		wet:    min(max(0.17*rng.NormFloat64(), -0.35), 0.3),
+		dark:   44 + 26*rng.Float64(),
+		grain:  0.3 + 0.3*rng.Float64(),
 		slipX:  newLattice(rng, 900, 900, 190), slipY: newLattice(rng, 900, 900, 190),
 		load: newLattice(rng, 900, 900, 70), edge: newLattice(rng, 900, 900, 45),
 	}
@@ -78,14 +80,18 @@ func (p press) print(g *image.Gray, f *finger, rng *rand.Rand) {
 // touch is how firmly a place touches, 0 outside and 1 well inside.
 func (p press) touch(at point) float64 {
 	x, y := math.Abs(at.x-p.off.x)/p.a, math.Abs(at.y-p.off.y)/p.b
-	if x > 1.12 || y > 1.12 {
+	if x > 1.15 || y > 1.15 {
 		return 0
 	}
-	r := math.Pow(math.Pow(x, p.square)+math.Pow(y, p.square), 1/p.square)
-	if r < 0.8 {
+	square := p.square
+	if at.y > p.off.y { // the tip is rounder than the base
+		square = 1 + 0.6*square
+	}
+	r := math.Pow(math.Pow(x, square)+math.Pow(y, square), 1/square)
+	if r < 0.75 {
 		return 1
 	}
-	return min(max((1.02-r+0.035*p.edge.at(at.x, at.y))*9, 0), 1)
+	return min(max((1.03-r+0.02*p.edge.at(at.x, at.y)+0.03*p.load.at(at.x, at.y))*6, 0), 1)
 }
 
 // ink is how much ink there is at a place, 0 to 1.
@@ -93,25 +99,8 @@ func (p press) ink(f *finger, at point, touch, speck float64) float64 {
 	sx := at.x + 4*p.slipX.at(at.x, at.y)
 	sy := at.y + 4*p.slipY.at(at.x, at.y)
 	h := f.at(sx, sy)
-	load := p.wet + 0.22*p.load.at(at.x, at.y) - 0.9*(1-touch) + 0.35*speck*(1.1-touch+0.25)
-	for _, s := range f.scars {
-		load -= s.depth(sx, sy)
-	}
-	return 0.97 / (1 + math.Exp(-5.2*(h+load)))
-}
-
-// depth is 0 away from the scar and up to 3 on it.
-func (s scar) depth(x, y float64) float64 {
-	dx, dy := x-s.at.x, y-s.at.y
-	if math.Abs(dx)+math.Abs(dy) > 2*s.long {
-		return 0
-	}
-	sin, cos := math.Sincos(s.turn)
-	along, across := math.Abs(dx*cos+dy*sin), math.Abs(dy*cos-dx*sin)
-	if along > s.long || across > 3*s.thick {
-		return 0
-	}
-	return 3 * (1 - along/s.long) * math.Exp(-across*across/(2*s.thick*s.thick))
+	load := p.wet + 0.24*p.load.at(at.x, at.y) - 1.1*(1-touch) + p.grain*speck*(1.5-touch)
+	return 0.96 / (1 + math.Exp(-5.2*(h+load)))
 }
 
 // at is the ridge height at a place on the finger, blended between pixels; -1

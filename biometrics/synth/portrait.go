@@ -126,7 +126,11 @@ func (s sitter) head(x, y float64) float64 {
 	if y > middle {
 		high = s.chin - middle
 	}
-	return math.Sqrt((x/half)*(x/half) + ((y-middle)/high)*((y-middle)/high))
+	a, b := math.Abs(x/half), math.Abs((y-middle)/high)
+	if y < middle {
+		return math.Hypot(a, b)
+	}
+	return math.Pow(math.Pow(a, 2.3)+math.Pow(b, 2.3), 1/2.3)
 }
 
 func (s sitter) backHair(x, y float64) float64 {
@@ -144,7 +148,7 @@ func (s sitter) frontHair(x, y float64) float64 {
 
 // hairAt is the hair's colour: strands along the skull, light on the crown.
 func (s sitter) hairAt(x, y float64) rgb {
-	turn := math.Atan2(x-s.parting, -(y + 2.2))
+	turn := math.Atan2(x-s.parting, y+2.2)
 	f := 1 + 0.22*s.strand.at(420*turn, 4*y) + 0.9*blob(x, y, -0.25, -1.15, 0.6, 0.22)
 	return s.hair.times(f)
 }
@@ -158,13 +162,13 @@ func (s sitter) body(c rgb, x, y float64) rgb {
 	if a := math.Abs(x); a < 0.8 {
 		top = 2.56 - 0.7*a*a*a
 	}
-	cloth := s.shirt.times(1 - 0.18*step(0.4, 2.4, math.Abs(x)) + 0.03*s.strand.at(300*x, 300*y))
+	cloth := s.shirt.times(1 - 0.18*step(0.4, 2.4, math.Abs(x)) + 0.015*s.strand.at(300*x, 7*y))
 	return c.over(cloth, step(top-soft, top+soft, y))
 }
 
 // flesh is the skin of the head, lit from the front and a little above.
 func (s sitter) flesh(x, y, r float64) rgb {
-	light := 0.74 + 0.27*math.Sqrt(max(0, 1-0.93*r*r)) - 0.03*x
+	light := 0.78 + 0.25*math.Sqrt(max(0, 1-0.93*r*r)) - 0.03*x
 	light -= 0.16 * (blob(x, y, -0.5, -0.02, 0.3, 0.2) + blob(x, y, 0.5, -0.02, 0.3, 0.2))
 	light += 0.07 * (blob(x, y, -0.58, 0.5, 0.28, 0.24) + blob(x, y, 0.58, 0.5, 0.28, 0.24))
 	light += 0.05*blob(x, y, 0, -0.55, 0.6, 0.25) + 0.05*blob(x, y, 0, s.chin-0.25, 0.2, 0.12)
@@ -196,10 +200,10 @@ func (s sitter) eye(c rgb, u, v float64) rgb {
 	}
 	arch := -s.browRise - 0.05*math.Cos(2.6*(u-0.08)) + 0.14*max(0, u-0.1)
 	thick := s.brow * step(0.42, 0.1, u) * step(-0.36, -0.26, u)
-	hairs := 0.8 + 0.15*s.strand.at(500*u, 100*v)
+	hairs := 0.75 + 0.08*s.strand.at(700*u+300*v, 40*v)
 	c = c.over(s.hair.times(1.2), hairs*step(thick+0.02, thick-0.02, math.Abs(v-arch))*step(0, 0.02, thick))
 	open := 1 - (u/0.275)*(u/0.275)
-	upper, lower := -0.115*open-0.015*u, 0.085*open-0.015*u
+	upper, lower := -0.1*open-0.02*u, 0.08*open-0.02*u
 	if open > 0 {
 		inside := step(upper-0.012, upper+0.012, v) * step(lower+0.012, lower-0.012, v)
 		c = c.over(s.ball(u, v, upper), inside)
@@ -226,7 +230,7 @@ func (s sitter) lipsAt(c rgb, x, y float64) rgb {
 		return c
 	}
 	full := 1 - a*a
-	line := s.mouth - 0.012*math.Cos(9*x) + 0.02*a*a
+	line := s.mouth - 0.008*math.Cos(9*x) - 0.028*a*a
 	top := line - 0.085*full + 0.03*math.Exp(-x*x/0.004)
 	bottom := line + 0.12*full
 	c = c.over(s.lips.times(0.86), step(top-soft, top+soft, y)*step(line+soft, line-soft, y)*step(0, 0.08, full))

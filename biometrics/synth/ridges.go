@@ -18,16 +18,7 @@ type finger struct {
 	position biometrics.Position
 	w, h     int
 	height   []float32
-	scars    []scar
 	size     float64 // 1 for a thumb, less for the others
-}
-
-// scar is a white line over the ridges.
-type scar struct {
-	at    point
-	turn  float64
-	long  float64 // half its length in pixels
-	thick float64
 }
 
 // The filter bank: the directions and periods that ridges are grown with.
@@ -97,12 +88,7 @@ func grow(p biometrics.Position, rng *rand.Rand) *finger {
 	w, h := width/grain, height/grain
 	cells := filterRounds(w, h, which(course, w, h), rng)
 	f := &finger{position: p, w: width, h: height, height: enlarge(cells, w, h), size: size}
-	for range rng.IntN(3) {
-		f.scars = append(f.scars, scar{
-			at:   point{220 * (rng.Float64() - 0.5), 260 * (rng.Float64() - 0.5)},
-			turn: math.Pi * rng.Float64(), long: 20 + 70*rng.Float64(), thick: 1.2 + 2*rng.Float64(),
-		})
-	}
+	f.engrave(rng)
 	return f
 }
 
