@@ -34,6 +34,9 @@ type Queue struct {
 	Now    func() time.Time
 	// Profile refuses the name of a card profile that this line cannot write.
 	Profile func(name string) error
+	// Portrait makes of a JPEG what goes into DG2, the same each time; an error
+	// refuses it.
+	Portrait func([]byte) ([]byte, error)
 	// Poke tells the line that an order may wait; may be nil.
 	Poke func()
 }
@@ -90,8 +93,8 @@ func (q Queue) check(o *station.Order) error {
 	if err := q.Profile(o.Profile); err != nil {
 		faults["profile"] = err.Error()
 	}
-	if len(o.Portrait) == 0 {
-		faults["portrait"] = "is missing"
+	if o.Portrait, err = q.Portrait(o.Portrait); err != nil {
+		faults["portrait"] = err.Error()
 	}
 	if len(faults) > 0 {
 		return &station.Error{Kind: station.Correct, What: fmt.Sprintf("order %.64q cannot be made", o.ID), Fields: faults, Hint: "mend the fields named and send the order again"}

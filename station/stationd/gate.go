@@ -42,3 +42,19 @@ func portrait(img image.Image) ([]byte, error) {
 	}
 	return face.EncodeDG2(cut, dg2Bytes)
 }
+
+// maxDG2 is the largest portrait that is taken as it is: one that was made for
+// the chip before.
+const maxDG2 = 20 << 10
+
+// fitPortrait gives the JPEG for DG2 of a picture sent with an order.
+func fitPortrait(data []byte) ([]byte, error) {
+	img, err := biometrics.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	if len(data) <= maxDG2 && img.Media == "image/jpeg" {
+		return data, nil
+	}
+	return portraitFor(data)
+}

@@ -17,7 +17,7 @@ import (
 // hands are the simulated person of the demo who moves cards: a blank into the
 // line's reader when an order waits, the finished card on to the office's.
 type hands struct {
-	rig     *rig.Rig      // one of rig and memory is set
+	rig     *rig.Rig // one of rig and memory is set
 	memory  *memoryReaders
 	drivers drivers
 	names   []string

@@ -97,7 +97,7 @@ func build(cfg config, f fittings) (*house, error) {
 	h.queue = issue.Queue{Book: db, Keeper: db, Now: time.Now, Poke: h.line.Poke, Profile: func(name string) error {
 		_, err := personalize.LoadProfile(name)
 		return err
-	}}
+	}, Portrait: fitPortrait}
 	h.slots = &slots{drivers: f.drivers, office: cfg.Office, line: h.line, busy: map[string]bool{}}
 	h.office = verify.New(verify.Config{Slots: h.slots, Trust: trust, Revocations: db, Record: db, Now: time.Now, Log: f.log})
 	h.desk = enrol.New(enrol.Config{Store: db, Assess: assess, Portrait: portrait, Profile: cfg.Profile})
@@ -112,7 +112,7 @@ func profiles() []api.Profile {
 	var all []api.Profile
 	for _, name := range personalize.Profiles() {
 		if p, err := personalize.LoadProfile(name); err == nil {
-			all = append(all, api.Profile{ID: p.Name, Name: p.Name, Description: p.Description})
+			all = append(all, api.Profile{ID: p.Name, Name: p.Name, Description: p.Title})
 		}
 	}
 	return all
