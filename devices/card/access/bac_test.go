@@ -95,4 +95,137 @@ func TestBACChipSpeaksTheWorkedExample(t *testing.T) {
 	}
 }
 
-var _ = errors.New
+func TestBACTakesLongAndShortDocumentNumbers(t *testing.T) {
+	for doc, want := range map[string]string{
+		"L898902C": "L898902C<3", "D23145890": "D231458907", "D23145890734": "D231458907349", "000000000001": "0000000000011",
+	} {
+		info, err := MRZ{doc, "740812", "120415"}.information()
+		if err != nil || info != want+"74081221204159" {
+			t.Errorf("%s: %s, %v", doc, info, err)
+		}
+	}
+	for _, bad := range []MRZ{{}, {"L898902c", "690806", "940623"}, {"L898902C", "1969-08-06", "940623"}, {"L898902C", "690806", "94062"}, {"Ă", "690806", "940623"}} {
+		if _, err := (BAC{MRZ: bad}).Open(card.Over(exchange(func([]byte) ([]byte, error) { return nil, nil }))); err == nil {
+			t.Errorf("%d characters of document number, %d, %d: taken", len(bad.Document), len(bad.Birth), len(bad.Expiry))
+		}
+		if _, err := NewBACChip(bad, nil); err == nil {
+			t.Error("a chip took what no MRZ holds")
+		}
+	}
+}
+
+// bacChip is a chip that knows nothing but BAC.
+type bacChip struct {
+	*BACChip
+	secure Secure
+}
+
+func (b *bacChip) Exchange(raw []byte) ([]byte, error) {
+	c, err := card.ParseCommand(raw)
+	if err != nil {
+		return nil, err
+	}
+	r := card.Response{SW: card.OK}
+	switch {
+	case b.secure != nil:
+		if c, err = b.secure.Unprotect(c); err == nil {
+			r, err = b.secure.Protect(echo(c))
+		}
+	case c.INS == 0x84:
+		r.Data = b.Challenge()
+	default:
+		r.Data, b.secure, err = b.Authenticate(c.Data)
+	}
+	var sw card.Status
+	if errors.As(err, &sw) {
+		return card.Response{SW: sw}.Bytes(), nil
+	}
+	return r.Bytes(), err
+}
+
+func TestBACOpensWithTheRightMRZOnly(t *testing.T) {
+	for _, m := range []MRZ{icao, {"L898902D", "690806", "940623"}, {"L898902C", "690807", "940623"}, {"L898902C", "690806", "940624"}} {
+		chip, err := NewBACChip(icao, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inside, err := BAC{MRZ: m}.Open(card.Over(&bacChip{BACChip: chip}))
+		if m != icao {
+			if !errors.Is(err, ErrNotAuthentic) || !errors.Is(err, AuthenticationFailed) {
+				t.Errorf("another document: %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := card.Do(inside, card.Command{INS: 0xB1, Data: []byte{0x54, 1, 0}, Ne: 3}); err != nil || len(got) != 3 {
+			t.Errorf("%X, %v", got, err)
+		}
+	}
+}
+
+func TestBACChipTakesOneTryForAChallenge(t *testing.T) {
+	chip, err := NewBACChip(icao, bytes.NewReader(make([]byte, 16)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []card.Status{AuthenticationFailed, card.ConditionsNotSatisfied} {
+		if want == AuthenticationFailed {
+			chip.Challenge()
+		}
+		_, _, err := chip.Authenticate(make([]byte, 40))
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	if c := chip.Challenge(); len(c) != 8 {
+		t.Errorf("challenge of %d bytes", len(c))
+	}
+	if _, _, err := chip.Authenticate(make([]byte, 39)); !errors.Is(err, card.WrongLength) {
+		t.Errorf("%v", err)
+	}
+	if c := chip.Challenge(); c != nil {
+		t.Errorf("challenge %X from a source that has run dry", c)
+	}
+	if _, _, err := chip.Authenticate(unhex(t, icaoToken)); !errors.Is(err, card.ConditionsNotSatisfied) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A chip that gives the terminal its own token back must not pass.
+func TestBACTerminalIsNotTakenInByAnEcho(t *testing.T) {
+	for _, name := range []string{"echo", "short", "challenge"} {
+		c := card.Over(exchange(func(b []byte) ([]byte, error) {
+			if b[1] == 0x84 && name == "challenge" {
+				return []byte{1, 2, 0x90, 0}, nil
+			}
+			if b[1] == 0x84 {
+				return append(make([]byte, 8), 0x90, 0), nil
+			}
+			if name == "short" {
+				return append(bytes.Clone(b[5:20]), 0x90, 0), nil
+			}
+			return append(bytes.Clone(b[5:45]), 0x90, 0), nil
+		}))
+		if _, err := (BAC{MRZ: icao}).Open(c); err == nil || name != "challenge" && !errors.Is(err, ErrNotAuthentic) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func FuzzBACChipTakesAnyToken(f *testing.F) {
+	f.Add(unhex(f, icaoToken))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		chip, err := NewBACChip(icao, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chip.Challenge()
+		var sw card.Status
+		if _, _, err := chip.Authenticate(data); !errors.As(err, &sw) {
+			t.Errorf("%X: %v", data, err)
+		}
+	})
+}

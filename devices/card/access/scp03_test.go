@@ -104,4 +104,246 @@ func TestSCP03SpeaksAsARecordedTerminal(t *testing.T) {
 	}
 }
 
-var _ = errors.New
+// The recorded card's challenges come from its sequence counter and the AID of the
+// application that was selected, so that our chip can answer as it did.
+func TestSCP03ChipAnswersAsARecordedCard(t *testing.T) {
+	for _, v := range recorded {
+		t.Run(v.name, func(t *testing.T) {
+			want := unhex(t, v.answer)
+			seq := uint32(want[29])<<16 | uint32(want[30])<<8 | uint32(want[31])
+			chip := NewSCP03Chip(recordedKeys(v.length), KeyInfo{Version: v.version, I: 0x70}, seq, nil)
+			chip.Invoker = unhex(t, "A0000005591010FFFFFFFF8900000100")
+			got, err := chip.Initialize(unhex(t, v.update)[5:13])
+			if err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("initialize update answered %X, %v; want %X", got, err, want)
+			}
+			if chip.Sequence() != seq+1 {
+				t.Errorf("next sequence counter %d", chip.Sequence())
+			}
+			parse := func(s string) card.Command {
+				c, err := card.ParseCommand(unhex(t, s))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c
+			}
+			secure, err := chip.Authenticate(parse(v.auth))
+			if err != nil || chip.Level() != v.level {
+				t.Fatalf("level %02X, %v", chip.Level(), err)
+			}
+			plain, err := secure.Unprotect(parse(v.get))
+			if err != nil || plain.Header() != [4]byte{0x80, 0xE2, 0x91, 0} || !bytes.Equal(plain.Data, unhex(t, "BF3E035C015A")) {
+				t.Errorf("unprotected %v %X, %v", plain, plain.Data, err)
+			}
+			r, err := secure.Protect(card.Response{Data: unhex(t, "bf3e125a1089882119900000000000000000000005"), SW: card.OK})
+			if err != nil || !bytes.Equal(r.Data, unhex(t, v.got)) {
+				t.Errorf("protected %X, %v", r.Data, err)
+			}
+			for i, c := range []struct{ plain, sent string }{{"80F22002", v.case1}, {"80CA006600", v.case2}, {"80F220020A4F0212345C054F9F70C5", v.case3}, {"80F28002024F0000", v.case4}} {
+				plain, err := secure.Unprotect(parse(c.sent))
+				if err != nil {
+					t.Fatalf("case %d: %v", i+1, err)
+				}
+				if b, _ := plain.Bytes(); !bytes.Equal(b, unhex(t, c.plain)) {
+					t.Errorf("case %d: %X, want %s", i+1, b, c.plain)
+				}
+			}
+		})
+	}
+}
+
+// The S16 conversations of Samsung's OpenSCP, level 33, i=71.
+func TestSCP03WithChecksumsOf16Bytes(t *testing.T) {
+	challenge := "06F85B77251BF79406F85B77251BF794"
+	keys := func(n int) StaticKeys {
+		return StaticKeys{
+			unhex(t, "1D72CD9283FD55162722C6BEAA4DC1877F4C0CD0ECC15E052AAC39A99AF9AD72")[:n],
+			unhex(t, "F4932BA02FFC3098D172790099D2838236F2E61068D56F4401CC0374C25AF8CB")[:n],
+			unhex(t, "B4BDC610C3F6793708FF1132E2C5BF60523AEAC06B32F204B851B6CC007C8D3C")[:n],
+		}
+	}
+	for _, v := range []struct {
+		length                 int
+		answer, auth, get, got string
+	}{
+		{16, "A1A012430585513120853003710617A2C34D50B562F7DECFC3DBF58A649EF733B7486D813C92E4CA61E5102F9100082A", "84823300201C6A43582F842A90D81CA4E970754664D8C0C6C340E007C5C6EBCDF4F7C065BE", "84F2200020EB30913C363A6C1309D13ADC765D9DF1C44F207C2941B898A290F627B05AE990", "05717C3DED78C6BB7AEE55A68E66E0D7C90473C380A60755DD7B63ECF55FD0B4067612B43A0A05CDA95E9122C91D8527A21681805C1A25AAA38994E15A6379DF66EE234701C673C32DAF5C54B11085C4"},
+		{32, "A1A012430585513120853003710617A2C34D50B562F7DECFC3DBF58A6499D2966CF09C9201FDE8343E93FB18B400082A", "848233002071D1A091C5D24AF177B00E69B1A32B4E30A5168CF8C86B19730DF915EF82D8A7", "84F2200020DD3036DC4C636717702732ABBA185633873A933310002B25E386CF10A4E6B130", "A5E7309DCA3EFFA13D1AA03FE0D3E2BA8D04DF15A6A26989150F512ED453F5DFFB2A7E4EE4E2FFACEFC0945435BCAF3A914A9F7BD66B4F82635B7757AE82B54262489B3B58224F99E846E2A8061B1732"},
+	} {
+		chip := &replay{t, [][2]string{{"8050300010" + challenge + "00", v.answer + "9000"}, {v.auth, "9000"}, {v.get, v.got + "9000"}}}
+		inside, err := SCP03{
+			KeyVersion: 0x30, Level: LevelFull, S16: true, Rand: bytes.NewReader(unhex(t, challenge)),
+			Keys: func(KeyInfo) (StaticKeys, error) { return keys(v.length), nil },
+		}.Open(card.Over(chip))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := card.Do(inside, card.Command{CLA: 0x80, INS: 0xF2, P1: 0x20, Data: []byte{0x4F, 0}})
+		want := "08A00000015141434C010010A0000002202003010101000000000006010010A0000002202003010101000000000011010005A0000002480100"
+		if err != nil || !bytes.Equal(got, unhex(t, want)) {
+			t.Errorf("aes-%d: %X, %v", v.length*8, got, err)
+		}
+	}
+}
+
+// Check values of GPC amendment D, 7.2, as published for the recorded keys.
+func TestKeyCheckValues(t *testing.T) {
+	k := recordedKeys(16)
+	for _, v := range []struct {
+		key  []byte
+		want string
+	}{{k.ENC, "C35280"}, {k.MAC, "013808"}, {k.DEK, "840DE5"}} {
+		if got, err := KCV(v.key); err != nil || !bytes.Equal(got, unhex(t, v.want)) {
+			t.Errorf("%X, %v; want %s", got, err, v.want)
+		}
+	}
+	if _, err := KCV(make([]byte, 5)); err == nil {
+		t.Error("a key of five bytes has a check value")
+	}
+}
+
+// secureChip is a chip that knows nothing but SCP03.
+type secureChip struct {
+	*SCP03Chip
+	secure Secure
+}
+
+func (s *secureChip) Exchange(b []byte) ([]byte, error) {
+	c, err := card.ParseCommand(b)
+	if err != nil {
+		return nil, err
+	}
+	r := card.Response{SW: card.OK}
+	switch {
+	case c.INS == 0x50:
+		r.Data, err = s.Initialize(c.Data)
+	case c.INS == 0x82:
+		s.secure, err = s.Authenticate(c)
+	case s.secure == nil:
+		err = card.SecurityNotSatisfied
+	default:
+		if c, err = s.secure.Unprotect(c); err == nil {
+			r, err = s.secure.Protect(echo(c))
+		}
+	}
+	var sw card.Status
+	if errors.As(err, &sw) {
+		return card.Response{SW: sw}.Bytes(), nil
+	}
+	return r.Bytes(), err
+}
+
+func TestSCP03OpensWithEveryOptionAndKeyLength(t *testing.T) {
+	for _, i := range []byte{0x00, 0x10, 0x20, 0x60, 0x70, 0x61, 0x71} {
+		for _, n := range []int{16, 24, 32} {
+			for _, level := range []byte{0x00, 0x01, 0x03, 0x11, 0x13, 0x33} {
+				chip := &secureChip{SCP03Chip: NewSCP03Chip(recordedKeys(n), KeyInfo{Version: 1, I: i}, 7, nil)}
+				p := SCP03{Level: level, S16: i&OptionS16 != 0, Keys: func(KeyInfo) (StaticKeys, error) { return recordedKeys(n), nil }}
+				inside, err := p.Open(card.Over(chip))
+				if possible := checkLevel(level, i) == nil; possible != (err == nil) {
+					t.Errorf("i=%02X level %02X: %v", i, level, err)
+				}
+				if err != nil {
+					continue
+				}
+				got, err := card.Do(inside, card.Command{CLA: 0x80, INS: 0xCA, Data: []byte{1, 2, 3}, Ne: 3})
+				if err != nil || !bytes.Equal(got, []byte{1, 2, 3}) || chip.Level() != level {
+					t.Errorf("i=%02X level %02X: %X, %v", i, level, got, err)
+				}
+				wrapping(t, inside.(KeyWrapper), chip)
+			}
+		}
+	}
+}
+
+func wrapping(t *testing.T, w KeyWrapper, chip *secureChip) {
+	t.Helper()
+	for _, n := range []int{16, 24, 32} {
+		key := bytes.Repeat([]byte{byte(n)}, n)
+		wrapped, kcv, err := w.WrapKey(key)
+		if err != nil || len(wrapped)%16 != 0 || len(kcv) != 3 || bytes.Contains(wrapped, key[:8]) {
+			t.Fatalf("wrapped %d bytes, %v", len(wrapped), err)
+		}
+		got, err := chip.UnwrapKey(wrapped)
+		if err != nil || !bytes.Equal(got[:n], key) {
+			t.Errorf("unwrapped %d bytes, %v", len(got), err)
+		}
+	}
+	if _, err := chip.UnwrapKey(make([]byte, 17)); err == nil {
+		t.Error("seventeen bytes were unwrapped")
+	}
+}
+
+func TestSCP03RefusesStrangers(t *testing.T) {
+	other := func(KeyInfo) (StaticKeys, error) { return DefaultKeys, nil }
+	chip := &secureChip{SCP03Chip: NewSCP03Chip(recordedKeys(16), KeyInfo{Version: 1, I: 0x70}, 0, nil)}
+	if _, err := (SCP03{Level: 3, Keys: other}).Open(card.Over(chip)); !errors.Is(err, ErrNotAuthentic) {
+		t.Errorf("terminal with other keys: %v", err)
+	}
+	chip.Initialize(make([]byte, 8))
+	for name, v := range map[string]struct {
+		data []byte
+		p1   byte
+		want card.Status
+	}{
+		"nothing": {nil, 3, card.WrongLength}, "zeros": {make([]byte, 16), 3, card.SecurityNotSatisfied}, "level": {make([]byte, 16), 0x30, card.IncorrectP1P2},
+	} {
+		chip.Initialize(make([]byte, 8))
+		for i, want := range []card.Status{v.want, card.ConditionsNotSatisfied} { // one try for each challenge
+			var sw card.Status
+			if _, err := chip.Authenticate(card.Command{CLA: 0x84, INS: 0x82, P1: v.p1, Data: v.data}); !errors.As(err, &sw) || sw != want {
+				t.Errorf("%s, try %d: %v, want %v", name, i+1, err, want)
+			}
+		}
+	}
+	if chip.Level() != 0 {
+		t.Error("a level without a channel")
+	}
+	if _, err := chip.UnwrapKey(make([]byte, 16)); !errors.Is(err, ErrClosed) {
+		t.Errorf("unwrapped without a channel: %v", err)
+	}
+	if _, err := chip.Initialize(make([]byte, 16)); !errors.Is(err, card.WrongLength) {
+		t.Errorf("%v", err)
+	}
+	used := NewSCP03Chip(DefaultKeys, KeyInfo{I: 0x70}, 1<<24, nil)
+	if _, err := used.Initialize(make([]byte, 8)); !errors.Is(err, card.ConditionsNotSatisfied) {
+		t.Errorf("counter used up: %v", err)
+	}
+}
+
+func TestClosedChannelHoldsNoKeys(t *testing.T) {
+	chip := &secureChip{SCP03Chip: NewSCP03Chip(recordedKeys(16), KeyInfo{I: 0x60}, 0, nil)}
+	inside, err := SCP03{Level: LevelFull, Keys: func(KeyInfo) (StaticKeys, error) { return recordedKeys(16), nil }}.Open(card.Over(chip))
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := inside.(*scp03Card)
+	keys := append(append([][]byte{}, end.keys...), end.dek)
+	end.under = card.Over(exchange(func([]byte) ([]byte, error) { return []byte{0x90, 0}, nil }))
+	if _, err := inside.Transmit(card.Command{CLA: 0x80, INS: 0xCA}); !errors.Is(err, ErrIntegrity) {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		if !bytes.Equal(k, make([]byte, len(k))) {
+			t.Error("a key was left in memory")
+		}
+	}
+	if _, _, err := inside.(KeyWrapper).WrapKey(make([]byte, 16)); !errors.Is(err, ErrClosed) {
+		t.Errorf("%v", err)
+	}
+	if !bytes.Equal(DefaultKeys.ENC, unhex(t, "404142434445464748494A4B4C4D4E4F")) {
+		t.Error("the default keys were wiped")
+	}
+}
+
+func FuzzSCP03TerminalTakesAnyInitialize(f *testing.F) {
+	f.Add(unhex(f, recorded[0].answer), byte(0x33), false)
+	f.Add(unhex(f, "A1A012430585513120853003710617A2C34D50B562F7DECFC3DBF58A649EF733B7486D813C92E4CA61E5102F9100082A"), byte(1), true)
+	f.Add([]byte{}, byte(0), false)
+	f.Fuzz(func(t *testing.T, answer []byte, level byte, s16 bool) {
+		c := card.Over(exchange(func([]byte) ([]byte, error) { return append(bytes.Clone(answer), 0x90, 0), nil }))
+		p := SCP03{Level: level, S16: s16, Keys: func(KeyInfo) (StaticKeys, error) { return DefaultKeys, nil }}
+		if _, err := p.Open(c); err == nil {
+			t.Errorf("%X was believed", answer)
+		}
+	})
+}
