@@ -67,7 +67,7 @@ func (c Command) Bytes() ([]byte, error) {
 	return b, nil
 }
 
-// ErrCommand: the bytes are not a command APDU of any of the four cases.
+// ErrCommand means that the bytes are not a command APDU of any of the four cases.
 var ErrCommand = errors.New("card: malformed command apdu")
 
 // ParseCommand is the inverse of Bytes. Data is a slice of b.

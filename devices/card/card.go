@@ -52,11 +52,11 @@ type Lender interface {
 	Lend(f func(reader string) error) error
 }
 
-// ErrNoAnswer: the chip answered fewer than the two bytes of a status word,
+// ErrNoAnswer means that the chip answered fewer than the two bytes of a status word,
 // which is how PC/SC shows a card pulled out in the middle of a command.
 var ErrNoAnswer = errors.New("card: answer without a status word, the chip has probably left the reader")
 
-// ErrGone: the chip left the reader or was reset by somebody else.
+// ErrGone means that the chip left the reader or was reset by somebody else.
 var ErrGone = errors.New("card: chip gone")
 
 // Over speaks commands to a channel: it encodes short where the command fits

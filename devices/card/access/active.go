@@ -25,7 +25,7 @@ const ActiveChallenge = 8
 // secure messaging (3DES) around it.
 const maxShortSignature = 231
 
-// ErrSignature: the chip signed the challenge with another key than the one its
+// ErrSignature means that the chip signed the challenge with another key than the one its
 // document names, or not at all as it should; the chip is not genuine.
 var ErrSignature = errors.New("access: active authentication: wrong signature")
 
