@@ -12,6 +12,9 @@ const blockSize = 16
 // mm is the length of a pixel at 500 ppi in millimetres.
 const mm = 25.4 / 500
 
+// blockArea is the area of a block in mm2.
+const blockArea = blockSize * blockSize * mm * mm
+
 // block is what is measured on one block of the picture.
 type block struct {
 	mean, std float64 // grey values, 0 black .. 255 white

@@ -138,10 +138,13 @@ func (s *sheet) look(img image.Image) {
 	ridges := f.ridges().clean()
 	all := ridges.regions()
 	s.fingers = fingertips(all)
-	dark := s.ink(f, ridges)
+	black, drowned := s.ink(f, ridges)
 	if len(s.fingers) == 0 {
-		s.absent(g, dark)
+		s.absent(g, drowned)
 		return
+	}
+	if black > mostBlack {
+		s.fault("over-inked", "Parts of the print are solid black: use less ink or pressure, or dry the finger, and capture again.")
 	}
 	s.count()
 	s.sizes()
@@ -149,10 +152,10 @@ func (s *sheet) look(img image.Image) {
 }
 
 // absent says why there is no print at all.
-func (s *sheet) absent(g *image.Gray, dark float64) {
+func (s *sheet) absent(g *image.Gray, drowned bool) {
 	s.note("fingers", 0, "")
 	switch {
-	case dark > 0.5:
+	case drowned:
 		s.fault("over-inked", "The picture is black where the ridges should be: clean the platen, use less ink or pressure, and capture again.")
 	case !s.half() && len(fingertips(measure(halve(g)).ridges().clean().regions())) > 0:
 		s.fault("resolution-implausible", "The ridges are twice as wide as they can be at %d pixels per inch: check the resolution of the scanner.", s.ppi)
@@ -227,24 +230,24 @@ func (s *sheet) texture(f field) {
 	}
 }
 
-// ink measures the share of the print that is black without ridges in it, and
-// faults a print that drowns in it.
-func (s *sheet) ink(f field, ridges mask) float64 {
-	var dark, clear int
+// ink measures what is black without ridges in it: its share of the print, and
+// whether it could itself be a print that drowned. A picture of something else
+// has at least as much that is neither black nor white.
+func (s *sheet) ink(f field, ridges mask) (share float64, drowned bool) {
+	var black, clear, between int
 	for i, b := range f.blocks {
 		switch {
 		case ridges.on[i]:
 			clear++
 		case b.mean < 70 && b.std < 20:
-			dark++
+			black++
+		case b.mean < 190:
+			between++
 		}
 	}
-	share := float64(dark) / float64(max(1, dark+clear))
+	share = float64(black) / float64(max(1, black+clear))
 	s.note("black-area", 100*share, "%")
-	if share > mostBlack && clear > 0 {
-		s.fault("over-inked", "Parts of the print are solid black: use less ink or pressure, or dry the finger, and capture again.")
-	}
-	return float64(dark) / float64(max(1, len(f.blocks)))
+	return share, black > between && float64(black)*blockArea > leastBlack
 }
 
 // ground is the brightness of what is flat and carries no ridges; not ok where

@@ -11,6 +11,7 @@ const (
 	leastContrast      = 28.0 // grey values between ridge and valley
 	leastMedianClarity = 0.55
 	mostBlack          = 0.25 // of the print
+	leastBlack         = 80.0 // mm2 of black that are ink rather than a hole in the paper
 )
 
 // A region is a finger from this size on, in mm and mm2.
@@ -28,8 +29,8 @@ type limit struct {
 // limitOf is the limit for a position and impression. The frames are the
 // smallest scanner areas that can take them (a 500 ppi scanner of 1.6 x 1.5
 // inches for rolled prints, 3.2 x 2.0 for slaps, less a margin for cutting); the
-// prints are what the smallest good prints of adults' hands measure, less a
-// third.
+// prints are what full rolls and pads of adults' hands keep above: the tip or one
+// side of a finger alone stays below.
 func limitOf(p biometrics.Position, i biometrics.Impression) limit {
 	thumb := p == biometrics.RightThumb || p == biometrics.LeftThumb
 	little := p == biometrics.RightLittle || p == biometrics.LeftLittle
@@ -39,11 +40,11 @@ func limitOf(p biometrics.Position, i biometrics.Impression) limit {
 	case p == biometrics.BothThumbs:
 		return limit{frameW: 25, frameH: 20, width: 9, height: 12, area: 110}
 	case i.Rolled() && thumb:
-		return limit{frameW: 22, frameH: 20, width: 20, height: 17, area: 300}
+		return limit{frameW: 22, frameH: 20, width: 21, height: 20, area: 300}
 	case i.Rolled() && little:
-		return limit{frameW: 18, frameH: 18, width: 14, height: 14, area: 170}
+		return limit{frameW: 19, frameH: 19, width: 15, height: 15, area: 170}
 	case i.Rolled():
-		return limit{frameW: 20, frameH: 20, width: 17, height: 16, area: 240}
+		return limit{frameW: 20, frameH: 20, width: 18.5, height: 18, area: 240}
 	case thumb:
 		return limit{frameW: 15, frameH: 18, width: 9, height: 12, area: 110}
 	}

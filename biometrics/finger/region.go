@@ -68,7 +68,7 @@ type region struct {
 }
 
 // area in square millimetres.
-func (r region) area() float64 { return float64(len(r.cells)) * blockSize * blockSize * mm * mm }
+func (r region) area() float64 { return float64(len(r.cells)) * blockArea }
 
 // width and height of the box in millimetres.
 func (r region) width() float64  { return float64(r.box.Dx()*blockSize) * mm }
