@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+
+	"cardstation/devices/card"
 )
 
 // Control bytes of vpcd's wire form (vsmartcard, virtualsmartcard/src/vpcd).
@@ -18,13 +20,22 @@ const (
 	vpcdATR   = 4
 )
 
+// Powered is what a virtual reader needs of a chip; *Chip is one.
+type Powered interface {
+	card.Channel
+	// Reset takes power away and gives it back.
+	Reset()
+	// ATR is the answer to reset.
+	ATR() []byte
+}
+
 // Serve puts a chip into the virtual reader at the other end of conn, and keeps it
 // there until ctx is done (nil), the reader lets go (nil) or the chip is torn
 // (ErrTorn, seen from the reader as a card pulled out). It closes conn.
 //
 // The wire form is a big-endian length of two bytes and as many bytes; one byte is
 // a control: 0 power off, 1 power on, 2 reset, 4 answer to reset wanted.
-func Serve(ctx context.Context, conn net.Conn, chip *Chip) error {
+func Serve(ctx context.Context, conn net.Conn, chip Powered) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	defer conn.Close()
@@ -37,7 +48,7 @@ func Serve(ctx context.Context, conn net.Conn, chip *Chip) error {
 	return err
 }
 
-func serve(conn net.Conn, chip *Chip) error {
+func serve(conn net.Conn, chip Powered) error {
 	r := bufio.NewReaderSize(conn, 2+65535)
 	for {
 		message, err := receive(conn, r)

@@ -14,6 +14,7 @@ import (
 )
 
 func TestSlotConforms(t *testing.T) {
+	t.Parallel()
 	cardtest.Conform(t, func(t *testing.T) cardtest.Bench {
 		slot, chip := NewSlot("memory"), newChip(t, Options{})
 		return cardtest.Bench{
@@ -25,12 +26,12 @@ func TestSlotConforms(t *testing.T) {
 
 // reader is the other end of vpcd's wire.
 type reader struct {
-	t    *testing.T
+	t    testing.TB
 	conn net.Conn
 	done chan error
 }
 
-func serving(t *testing.T, ctx context.Context, chip *Chip) reader {
+func serving(t testing.TB, ctx context.Context, chip *Chip) reader {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -120,5 +121,15 @@ func TestServeEndsWhenTheReaderGoesAndWhenTheChipTears(t *testing.T) {
 	}
 	if err := <-r.done; !errors.Is(err, ErrTorn) {
 		t.Fatal(err)
+	}
+}
+
+// BenchmarkServe is one short command over vpcd's wire; tens of milliseconds would
+// mean that acknowledgements are held back again.
+func BenchmarkServe(b *testing.B) {
+	r := serving(b, b.Context(), newChip(b, Options{}))
+	r.tell(vpcdOn)
+	for b.Loop() {
+		r.ask(0x80, 0xCA, 0x9F, 0x7F, 0)
 	}
 }
