@@ -38,7 +38,7 @@ type Options struct {
 	Rand io.Reader
 }
 
-// ErrTorn: the chip lost power in the middle of a command. It stays dead until
+// ErrTorn means that the chip lost power in the middle of a command. It stays dead until
 // Reset. errors.Is(ErrTorn, card.ErrGone) holds.
 var ErrTorn = fmt.Errorf("softcard: power lost in the middle of a command: %w", card.ErrGone)
 
