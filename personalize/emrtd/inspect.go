@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"cardstation/devices/card"
@@ -61,7 +62,7 @@ func reading(notes []Note, err error) lds.Check {
 		if i > 0 {
 			row.Why += "; "
 		}
-		row.Why += n.Text
+		row.Why += n.String()
 	}
 	return row
 }
@@ -102,7 +103,7 @@ func chipAuthentication(files lds.Files) lds.Check {
 		return row
 	}
 	for _, i := range infos {
-		if len(i.Protocol) > len(chipAuthenticationOID) && i.Protocol[:len(chipAuthenticationOID)] == chipAuthenticationOID {
+		if strings.HasPrefix(i.Protocol, chipAuthenticationOID) {
 			row.Why = "the chip offers it, this station does not speak it yet"
 		}
 	}

@@ -52,7 +52,7 @@ func TestKilledAtRandom(t *testing.T) {
 
 // killTest is a station's folder, its line's reader and the hand that feeds it.
 type killTest struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	config string
 	base   string
@@ -70,7 +70,7 @@ type killTest struct {
 	next       int
 }
 
-func newKillTest(t *testing.T) *killTest {
+func newKillTest(t testing.TB) *killTest {
 	k := &killTest{t: t, dir: t.TempDir(), bench: readersForTest(t), enrolments: map[string]string{}, orders: map[string]string{}}
 	keys := filepath.Join(k.dir, "keys")
 	if err := pki.InitDemo(keys); err != nil {

@@ -71,7 +71,7 @@ func readersForTest(t testing.TB) *testReaders {
 func (b *testReaders) name(i int) string { return b.rig.Names()[i] }
 
 // insert puts a chip into a reader.
-func (b *testReaders) insert(i int, chip *softcard.Chip) {
+func (b *testReaders) insert(i int, chip softcard.Powered) {
 	b.t.Helper()
 	conn, err := b.rig.Dial(i)
 	if err != nil {
