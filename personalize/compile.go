@@ -203,10 +203,11 @@ func (d document) prove(c card.Card) (Proof, error) {
 	if !ok {
 		return Proof{}, errors.New("the chip has no EF.SOD")
 	}
-	object, err := lds.DecodeSOD(sod)
+	file, err := lds.DecodeSOD(sod)
 	if err != nil {
-		return Proof{}, fmt.Errorf("EF.SOD: %w", err)
+		return Proof{}, err
 	}
+	object := file.Object
 	if !object.Hash.Available() {
 		return Proof{}, errors.New("EF.SOD: hash algorithm is not known")
 	}

@@ -1,0 +1,385 @@
+package personalize
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cardstation/devices/card"
+	"cardstation/devices/card/access"
+	"cardstation/devices/softcard"
+	"cardstation/personalize/cccd"
+	"cardstation/personalize/emrtd"
+	"cardstation/personalize/lds"
+	"cardstation/personalize/piv"
+	"cardstation/personalize/pki"
+)
+
+// bench is an issuer with its keys, and the citizen.
+type bench struct {
+	authority Authority
+	trust     lds.Trust
+	record    Record
+}
+
+var newBench = sync.OnceValues(func() (bench, error) {
+	csca, err := pki.NewCountrySigner(pki.Options{Demo: true})
+	if err != nil {
+		return bench{}, err
+	}
+	document, err := pki.NewDocumentSigner(csca, pki.Options{Demo: true})
+	if err != nil {
+		return bench{}, err
+	}
+	citizen, err := pki.NewCitizenCA(pki.Options{Demo: true})
+	if err != nil {
+		return bench{}, err
+	}
+	authority, err := NewAuthority(pki.Keys{Document: document, Citizen: citizen, Master: bytes.Repeat([]byte{7}, 32), Demo: true})
+	if err != nil {
+		return bench{}, err
+	}
+	b := bench{authority: authority}
+	b.trust.Anchors = append(b.trust.Anchors, csca.Certificate)
+	b.record = Record{Holder: cccd.Example(1), Issue: "2026-11-22", Expiry: "2041-01-01"}
+	b.record.Portrait, err = picture(240, 320)
+	return b, err
+})
+
+func picture(w, h int) ([]byte, error) {
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			img.Set(x, y, color.RGBA{byte(x), byte(y), byte(x * y >> 4), 255})
+		}
+	}
+	var out bytes.Buffer
+	err := jpeg.Encode(&out, img, nil)
+	return out.Bytes(), err
+}
+
+// shop is the bench with one chip on it.
+type shop struct {
+	*testing.T
+	bench
+	profile Profile
+	chip    *softcard.Chip
+}
+
+func newShop(t *testing.T, profile string) *shop {
+	t.Helper()
+	b, err := newBench()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := LoadProfile(profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &shop{T: t, bench: b, profile: p}
+	s.blank()
+	return s
+}
+
+func (s *shop) blank() {
+	s.Helper()
+	chip, err := softcard.New(softcard.Options{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.chip = chip
+}
+
+// issue does what the line does with a chip in the reader.
+func (s *shop) issue(ch card.Channel, journal func(string) error) (Receipt, error) {
+	c := card.Over(ch)
+	chip, err := Identify(c)
+	if err != nil {
+		return Receipt{}, err
+	}
+	r := s.record
+	r.Chip = chip
+	plan, err := Compile(s.profile, r, s.authority)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return Run(context.Background(), c, plan, journal)
+}
+
+// verify reads the card as an office would and wants everything in order.
+func (s *shop) verify(receipt Receipt) {
+	s.Helper()
+	s.chip.Reset()
+	c := card.Over(s.chip)
+	zone, err := cccd.MRZ(s.record.Holder, s.record.Expiry)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if err := emrtd.Select(c); err != nil {
+		s.Fatal(err)
+	}
+	opened, err := access.BAC{MRZ: access.MRZ{Document: zone.Document, Birth: zone.Birth, Expiry: zone.Expiry}}.Open(c)
+	if err != nil {
+		s.Fatal(err)
+	}
+	files, _, err := emrtd.Read(opened)
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, check := range lds.Verify(files, s.trust, time.Now()) {
+		if check.Result == lds.Failed {
+			s.Fatalf("%s: %s", check.Name, check.Why)
+		}
+	}
+	for _, id := range []lds.FileID{lds.COM, lds.SOD, lds.DG1, lds.DG2, lds.DG13, lds.DG14, lds.DG15} {
+		if files[id] == nil {
+			s.Fatalf("%s is not there", id)
+		}
+	}
+	sum := sha256.Sum256(files[lds.SOD])
+	if receipt.SOD != hex.EncodeToString(sum[:]) {
+		s.Fatal("the receipt names another SOD than the chip has")
+	}
+	pub, err := lds.DecodeDG15(files[lds.DG15])
+	if err != nil {
+		s.Fatal(err)
+	}
+	infos, err := lds.DecodeDG14(files[lds.DG14])
+	if err != nil {
+		s.Fatal(err)
+	}
+	if err := access.ActiveAuthenticate(opened, pub, lds.ActiveHash(infos), nil); err != nil {
+		s.Fatal(err)
+	}
+	s.verifyPIV(c, receipt)
+}
+
+func (s *shop) verifyPIV(c card.Card, receipt Receipt) {
+	s.Helper()
+	if s.profile.piv == nil {
+		return
+	}
+	if err := piv.Select(c); err != nil {
+		s.Fatal(err)
+	}
+	pin, err := s.authority.Cards.PIN(receipt.Chip)
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, k := range s.profile.piv.keys {
+		cert, err := piv.Certificate(c, k.Slot)
+		if err != nil {
+			s.Fatal(err)
+		}
+		if err := cert.CheckSignatureFrom(s.authority.Citizen.Certificate); err != nil {
+			s.Fatal(err)
+		}
+		if err := piv.Possession(c, k.Slot, cert.PublicKey, pin); err != nil {
+			s.Fatal(err)
+		}
+		if receipt.Certificates[k.Slot.String()] != digest(cert.Raw) {
+			s.Fatalf("the receipt names another certificate in %s than the chip has", k.Slot)
+		}
+	}
+}
+
+func TestABlankChipIsIssuedAndBelieved(t *testing.T) {
+	for _, name := range []string{"softcard", "softcard-emrtd"} {
+		s := newShop(t, name)
+		var journal []string
+		receipt, err := s.issue(s.chip, func(step string) error { journal = append(journal, step); return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d commands, %d bytes sent, %d received, %v", name, receipt.Commands, receipt.Sent, receipt.Received, receipt.Elapsed)
+		if len(receipt.Held) != 0 || len(receipt.Done) != len(journal) {
+			t.Errorf("held %v, done %v, journal %v", receipt.Held, receipt.Done, journal)
+		}
+		s.verify(receipt)
+	}
+}
+
+func TestRunningAFinishedChipAgainChangesNothing(t *testing.T) {
+	s := newShop(t, "softcard")
+	first, err := s.issue(s.chip, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.chip.Reset()
+	again, err := s.issue(s.chip, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(again.Done) != 0 || len(again.Held) != len(first.Done) {
+		t.Errorf("done again: %v", again.Done)
+	}
+	if again.SOD != first.SOD || again.Certificates["9a"] != first.Certificates["9a"] {
+		t.Error("the second receipt names other things than the first")
+	}
+	s.verify(again)
+}
+
+// The heart: the chip loses power at every command of an issue, before the command
+// took effect and after. The same way again ends with a card that is believed.
+func TestAChipTornAnywhereIsFinishedByTheSameRun(t *testing.T) {
+	s := newShop(t, "softcard")
+	torn := 0
+	for n := 1; ; n++ {
+		for _, after := range []bool{false, true} {
+			s.blank()
+			s.chip.TearAt(n, after)
+			_, err := s.issue(s.chip, nil)
+			if err == nil {
+				t.Logf("%d tears", torn)
+				return
+			}
+			torn++
+			if !errors.Is(err, card.ErrGone) {
+				t.Fatalf("tear at %d after=%v: %v", n, after, err)
+			}
+			s.chip.Reset()
+			receipt, err := s.issue(s.chip, nil)
+			if err != nil {
+				t.Fatalf("resume after tear at %d after=%v: %v", n, after, err)
+			}
+			s.verify(receipt)
+		}
+	}
+}
+
+// A chip that is torn over and over, a little further each time, gets there too.
+func TestAChipTornAgainAndAgainIsFinished(t *testing.T) {
+	s := newShop(t, "softcard")
+	for n := 5; ; n += 9 {
+		s.chip.TearAt(n, n%2 == 0)
+		receipt, err := s.issue(s.chip, nil)
+		s.chip.Reset()
+		if err == nil {
+			s.chip.TearAt(0, false)
+			s.verify(receipt)
+			return
+		}
+		if n > 500 {
+			t.Fatal(err)
+		}
+	}
+}
+
+// liar answers one command, or all from it on, with something else.
+type liar struct {
+	card.Channel
+	n      int
+	always bool
+	answer []byte
+}
+
+func (l *liar) Exchange(b []byte) ([]byte, error) {
+	l.n--
+	if l.n == -1 || l.n < -1 && l.always {
+		return l.answer, nil
+	}
+	return l.Channel.Exchange(b)
+}
+
+func TestHostileAnswersAtEveryCommandAreErrorsAndNeverAFalseSuccess(t *testing.T) {
+	s := newShop(t, "softcard")
+	answers := [][]byte{
+		{}, {0x90}, {0x90, 0x00}, {0x62, 0x82}, {0x63, 0xC0}, {0x67, 0x00}, {0x69, 0x82}, {0x69, 0x85}, {0x6A, 0x82}, {0x6C, 0x00}, {0x6F, 0x00}, {0x61, 0xFF},
+		append(bytes.Repeat([]byte{0xFF}, 300), 0x90, 0x00), {0x6F, 0x84, 0xFF, 0xFF, 0xFF, 0xFF, 0x90, 0x00}, {0x77, 0x82, 0xFF, 0xFF, 0x00, 0x90, 0x00},
+	}
+	for i, answer := range answers {
+		for n := i % 4; n < 100; n += 4 {
+			s.blank()
+			receipt, err := s.issue(&liar{s.chip, n, i%2 == 0, answer}, nil)
+			if err == nil {
+				s.verify(receipt)
+				continue
+			}
+			var step *StepError
+			if !errors.As(err, &step) && !strings.HasPrefix(err.Error(), "identify chip") {
+				t.Fatalf("answer %.16x at %d: %v", answer, n, err)
+			}
+		}
+	}
+}
+
+func TestDefaultKeysAreRefusedOutsideTheDemo(t *testing.T) {
+	s := newShop(t, "softcard")
+	s.authority.Demo = false
+	if _, err := s.issue(s.chip, nil); !errors.Is(err, ErrDefaultKeys) {
+		t.Errorf("a real authority and the default keys: %v", err)
+	}
+	s.authority.Transport = access.StaticKeys{ENC: bytes.Repeat([]byte{1}, 16), MAC: bytes.Repeat([]byte{2}, 16), DEK: bytes.Repeat([]byte{3}, 16)}
+	chip, err := softcard.New(softcard.Options{Transport: s.authority.Transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.chip = chip
+	receipt, err := s.issue(s.chip, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.verify(receipt)
+}
+
+func TestAChipMadeForAnotherCitizenIsNotTakenForThisOne(t *testing.T) {
+	s := newShop(t, "softcard")
+	if _, err := s.issue(s.chip, nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Record){
+		"other number": func(r *Record) { r.Holder = cccd.Example(2) },
+		"other name":   func(r *Record) { r.Holder.Residence += " 2" },
+	} {
+		other := *s
+		change(&other.record)
+		s.chip.Reset()
+		var step *StepError
+		if _, err := other.issue(s.chip, nil); !errors.As(err, &step) || step.Step != "emrtd/prove" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestRunStopsBetweenSteps(t *testing.T) {
+	s := newShop(t, "softcard")
+	ctx, cancel := context.WithCancel(context.Background())
+	c := card.Over(s.chip)
+	r := s.record
+	r.Chip, _ = Identify(c)
+	plan, err := Compile(s.profile, r, s.authority)
+	if err != nil {
+		t.Fatal(err)
+	}
+	receipt, err := Run(ctx, c, plan, func(step string) error {
+		if step == "emrtd/DG2" {
+			cancel()
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || receipt.Done[len(receipt.Done)-1] != "emrtd/DG2" {
+		t.Errorf("stopped with %v after %v", err, receipt.Done)
+	}
+	s.chip.Reset()
+	if receipt, err = s.issue(s.chip, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.verify(receipt)
+	full := errors.New("disk full")
+	s.blank()
+	if _, err := s.issue(s.chip, func(string) error { return full }); !errors.Is(err, full) {
+		t.Errorf("a journal that fails: %v", err)
+	}
+	if _, err := Run(context.Background(), card.Over(s.chip), plan, nil); err == nil {
+		t.Error("a plan for another chip was run")
+	}
+}
