@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"cardstation/station"
 )
@@ -36,13 +37,29 @@ type Inbox interface {
 const lot = 64
 
 // Local runs without a centre until ctx is done: the order of each approval
-// enters the queue, every other event counts as sent.
+// enters the queue, every other event counts as sent. A store that cannot write
+// (station.StopLine) is waited for; any other error ends it.
 func Local(ctx context.Context, out Outbox, in Inbox) error {
-	for {
-		events, err := out.Pending(ctx, lot)
+	for failures := 0; ; failures++ {
+		err := hand(ctx, out, in, func() { failures = 0 })
 		if ctx.Err() != nil {
 			return nil
 		}
+		if station.KindOf(err) != station.StopLine {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait(failures)):
+		}
+	}
+}
+
+// hand hands orders on until something fails.
+func hand(ctx context.Context, out Outbox, in Inbox, worked func()) error {
+	for {
+		events, err := out.Pending(ctx, lot)
 		if err != nil {
 			return err
 		}
@@ -55,9 +72,10 @@ func Local(ctx context.Context, out Outbox, in Inbox) error {
 			}
 			done = append(done, e.ID)
 		}
-		if err := out.Sent(ctx, done...); err != nil && ctx.Err() == nil {
+		if err := out.Sent(ctx, done...); err != nil {
 			return err
 		}
+		worked()
 	}
 }
 

@@ -44,8 +44,9 @@ type Config struct {
 var stationForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // Connect runs with a centre until ctx is done. A centre that is away, now or
-// later, is waited for; what waits stays in the outbox. The error is for a
-// configuration that cannot work (station.Correct), or a store that fails.
+// later, is waited for, and so is a store that cannot write; what waits stays in
+// the outbox. The error is for a configuration that cannot work
+// (station.Correct).
 func Connect(ctx context.Context, cfg Config, out Outbox, in Inbox) error {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -54,26 +55,21 @@ func Connect(ctx context.Context, cfg Config, out Outbox, in Inbox) error {
 	if err != nil {
 		return err
 	}
-	conn, err := nats.Connect(cfg.URL, options...)
+	closed := make(chan struct{}) // after the last word to the log
+	conn, err := nats.Connect(cfg.URL, append(options, nats.ClosedHandler(func(*nats.Conn) { close(closed) }))...)
 	if err != nil {
 		return &station.Error{Kind: station.Correct, What: "connect to the centre", Err: err, Hint: "look after centre in the configuration"}
 	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
+	defer func() { conn.Close(); <-closed }()
+	js, err := jetstream.New(conn, jetstream.WithPublishAsyncTimeout(ackWait))
 	if err != nil {
 		return err
 	}
 	l := link{cfg, js, out, in}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	var wg sync.WaitGroup
-	wg.Go(func() { l.forever(ctx, cancel, "send events", l.send) })
-	wg.Go(func() { l.forever(ctx, cancel, "take orders", l.take) })
+	wg.Go(func() { l.forever(ctx, "send events to the centre", l.send) })
+	wg.Go(func() { l.forever(ctx, "take orders from the centre", l.take) })
 	wg.Wait()
-	var fatal *stop
-	if errors.As(context.Cause(ctx), &fatal) {
-		return fatal.err
-	}
 	return nil
 }
 
@@ -93,7 +89,11 @@ func (c Config) options() ([]nats.Option, error) {
 		nats.CustomReconnectDelay(wait),
 		nats.ConnectHandler(func(*nats.Conn) { c.Log.Info("centre connected") }),
 		nats.ReconnectHandler(func(*nats.Conn) { c.Log.Info("centre connected again") }),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.Log.Warn("centre is away", "err", err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil { // nil where the station itself hung up
+				c.Log.Warn("centre is away", "err", err)
+			}
+		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.Log.Warn("centre", "err", err) }),
 	}
 	for _, file := range []string{c.Credentials, c.CA, c.Certificate, c.Key} {
@@ -127,11 +127,6 @@ func wait(n int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// stop is an error of this station's own, which trying again does not mend.
-type stop struct{ err error }
-
-func (s *stop) Error() string { return s.err.Error() }
-
 // link is one run of Connect.
 type link struct {
 	cfg Config
@@ -140,17 +135,11 @@ type link struct {
 	in  Inbox
 }
 
-// forever does work again and again until ctx is done. Success starts the
-// backoff anew; a stop ends both directions.
-func (l link) forever(ctx context.Context, cancel context.CancelCauseFunc, what string, work func(context.Context, func()) error) {
+// forever does work again and again until ctx is done, slower with each failure
+// since it last worked.
+func (l link) forever(ctx context.Context, what string, work func(ctx context.Context, worked func()) error) {
 	for failures := 0; ctx.Err() == nil; failures++ {
-		err := work(ctx, func() { failures = 0 })
-		var fatal *stop
-		if errors.As(err, &fatal) {
-			cancel(fatal)
-			return
-		}
-		if err != nil && ctx.Err() == nil {
+		if err := work(ctx, func() { failures = 0 }); err != nil && ctx.Err() == nil {
 			l.cfg.Log.Warn(what, "err", err, "failures", failures+1)
 		}
 		select {
@@ -171,13 +160,13 @@ func (l link) send(ctx context.Context, worked func()) error {
 	for {
 		events, err := l.out.Pending(ctx, lot)
 		if err != nil {
-			return l.own(ctx, err)
+			return err
 		}
 		sent, err := l.publish(ctx, events)
 		if len(sent) > 0 {
 			worked()
 			if err := l.out.Sent(context.WithoutCancel(ctx), sent...); err != nil {
-				return l.own(ctx, err)
+				return err
 			}
 		}
 		if err != nil {
@@ -202,16 +191,12 @@ func (l link) publish(ctx context.Context, events []station.Event) (sent []strin
 		}
 		acks = append(acks, ack)
 	}
-	late := time.NewTimer(ackWait)
-	defer late.Stop()
 	for i, ack := range acks {
 		select {
 		case <-ack.Ok():
 			sent = append(sent, events[i].ID)
 		case failure := <-ack.Err():
 			err = errors.Join(err, fmt.Errorf("event %d: %w", events[i].Seq, failure))
-		case <-late.C:
-			return sent, fmt.Errorf("event %d: the stream did not answer in %s", events[i].Seq, ackWait)
 		case <-ctx.Done():
 			return sent, ctx.Err()
 		}
@@ -233,19 +218,36 @@ func (l link) take(ctx context.Context, worked func()) error {
 		return fmt.Errorf("consumer: %w", err)
 	}
 	for ctx.Err() == nil {
-		batch, err := consumer.Fetch(lot, jetstream.FetchMaxWait(5*time.Second))
-		if err != nil {
+		if err := l.fetch(ctx, consumer, worked); err != nil {
 			return fmt.Errorf("fetch orders: %w", err)
 		}
-		for msg := range batch.Messages() {
-			if err := l.receive(ctx, msg); err != nil {
-				return err
-			}
-			worked()
+	}
+	return nil
+}
+
+// fetch waits a while for orders and receives those that come.
+func (l link) fetch(ctx context.Context, consumer jetstream.Consumer, worked func()) error {
+	ctx, cancel := context.WithTimeout(ctx, ackWait)
+	defer cancel()
+	batch, err := consumer.Fetch(lot, jetstream.FetchContext(ctx))
+	if err != nil {
+		return err
+	}
+	for msg := range batch.Messages() {
+		if err == nil {
+			err = l.receive(context.WithoutCancel(ctx), msg)
 		}
-		if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) {
-			return fmt.Errorf("fetch orders: %w", err)
+		if err != nil { // to be given again soon, this one and the rest
+			err = errors.Join(err, msg.Nak())
+			continue
 		}
+		worked()
+	}
+	if err != nil {
+		return err
+	}
+	if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
 	}
 	return nil
 }
@@ -255,22 +257,15 @@ func (l link) take(ctx context.Context, worked func()) error {
 func (l link) receive(ctx context.Context, msg jetstream.Msg) error {
 	err := take(ctx, l.in, msg.Data(), "centre")
 	switch {
-	case errors.Is(err, errForeign), station.KindOf(err) == station.Correct && err != nil:
+	case errors.Is(err, errForeign), err != nil && station.KindOf(err) == station.Correct:
 		l.cfg.Log.Error("a message from the centre was put aside", "err", err)
 		return msg.TermWithReason(err.Error())
 	case err != nil:
-		return l.own(ctx, err)
+		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, ackWait)
+	defer cancel()
 	return msg.DoubleAck(ctx)
-}
-
-// own marks an error of the station's own store: it ends the feed, unless the
-// station is stopping anyway.
-func (l link) own(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return &stop{err}
 }
 
 // stream finds a stream, and makes it where the centre has none and lets the
