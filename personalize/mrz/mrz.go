@@ -58,7 +58,9 @@ func (m TD1) String() string {
 // with spaces between words.
 func (m TD1) Names() (primary, secondary string) {
 	primary, secondary, _ = strings.Cut(m.Name, "<<")
-	words := func(s string) string { return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == Fill }), " ") }
+	words := func(s string) string {
+		return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == Fill }), " ")
+	}
 	return words(primary), words(secondary)
 }
 
