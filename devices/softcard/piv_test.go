@@ -268,3 +268,46 @@ func TestPlainPIVSpeaksTheStandardOnly(t *testing.T) {
 	send(t, c, "0047009A", unhex(t, "AC03800111"), 256, card.OK)
 	send(t, c, "00240080", append(fill(defaultPIN), fill("000000")...), 0, card.OK)
 }
+
+func TestRetriesAreSetAndToldByMetadata(t *testing.T) {
+	c := selectPIV(t, newChip(t, Options{}))
+	send(t, c, "00FA0506", nil, 0, card.SecurityNotSatisfied)
+	send(t, c, "00240080", append(fill(defaultPIN), fill("111111")...), 0, card.OK)
+	if got := send(t, c, "00F70080", nil, 256, card.OK); !bytes.Equal(got, unhex(t, "0101FF05010006020303")) {
+		t.Fatalf("metadata of a PIN that was set %X", got)
+	}
+	admin(t, c)
+	send(t, c, "00FA0506", nil, 0, card.SecurityNotSatisfied)
+	send(t, c, "00200080", fill("111111"), 0, card.OK)
+	send(t, c, "00FA0506", nil, 0, card.OK)
+	send(t, c, "00200080", fill("111111"), 0, 0x63C4)
+	if got := send(t, c, "00F70080", nil, 256, card.OK); !bytes.Equal(got, unhex(t, "0101FF05010106020504")) {
+		t.Fatalf("metadata of a PIN put back %X", got)
+	}
+	if got := send(t, c, "00F70081", nil, 256, card.OK); !bytes.Equal(got, unhex(t, "0101FF05010106020606")) {
+		t.Fatalf("metadata of the PUK %X", got)
+	}
+	if got := send(t, c, "00F7009B", nil, 256, card.OK); !bytes.Equal(got, unhex(t, "01010302020001050101")) {
+		t.Fatalf("metadata of the management key %X", got)
+	}
+}
+
+func TestRSAKeyIsImportedFromItsPrimes(t *testing.T) {
+	c := selectPIV(t, newChip(t, Options{}))
+	admin(t, c)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := append(tlv.New(0x01, key.Primes[0].Bytes()), tlv.New(0x02, key.Primes[1].Bytes())...)
+	send(t, c, "00FE079D", parts[:100], 0, card.IncorrectData)
+	send(t, c, "00FE079D", append(tlv.New(0x01, key.Primes[0].Bytes()), tlv.New(0x02, make([]byte, 128))...), 0, card.IncorrectData)
+	send(t, c, "00FE079D", parts, 0, card.OK)
+	send(t, c, "00200080", fill(defaultPIN), 0, card.OK)
+	block := append([]byte{0, 2}, bytes.Repeat([]byte("padded"), 60)...)[:256]
+	secret := new(big.Int).Exp(new(big.Int).SetBytes(block), big.NewInt(int64(key.E)), key.N).FillBytes(make([]byte, 256))
+	plain, err := tlv.Find(send(t, c, "0087079D", tlv.New(0x7C, tlv.New(0x82), tlv.New(0x81, secret)), 256, card.OK), 0x7C, 0x82)
+	if err != nil || !bytes.Equal(plain, block) {
+		t.Fatalf("decrypted to %d bytes, %v", len(plain), err)
+	}
+}
