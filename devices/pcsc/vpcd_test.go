@@ -65,8 +65,7 @@ func newSlot(t testing.TB) slot {
 	}
 	n := <-slots
 	t.Cleanup(func() {
-		time.Sleep(2 * presencePoll) // pcscd sees the last card go
-		slots <- n
+		time.AfterFunc(2*presencePoll, func() { slots <- n }) // pcscd sees the last card go
 	})
 	return slot{t, n, pcsc.Open(shared.Names()[n])}
 }

@@ -33,7 +33,7 @@ type IPP struct {
 // MediaID1 is an ID-1 card as media (PWG 5101.1, table 7).
 const MediaID1 = "iso_id-1_53.98x85.6mm"
 
-// ErrPrinter: the printer refused, cancelled or aborted the job.
+// ErrPrinter means that the printer refused, cancelled or aborted the job.
 var ErrPrinter = errors.New("printer did not print")
 
 // Print is Printer's. When ctx ends while the job is at the printer, the card may

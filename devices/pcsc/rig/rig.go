@@ -47,7 +47,7 @@ type Options struct {
 	Log io.Writer
 }
 
-// ErrNotAllowed: this machine or container does not let us make namespaces.
+// ErrNotAllowed means that this machine or container does not let us make namespaces.
 var ErrNotAllowed = errors.New("private namespaces are not allowed here")
 
 // ErrMissing names the Debian packages that the rig needs and did not find. It is
