@@ -89,7 +89,7 @@ func (s *server) bufferRoutes() {
 
 type createBufferInput struct {
 	Transaction
-	enrollmentPath
+	EnrollmentPath
 	Digest  string `header:"Digest" maxLength:"200" doc:"RFC 3230; SHA-256 is checked, other algorithms are refused."`
 	RawBody []byte `contentType:"image/png"`
 }
@@ -136,7 +136,7 @@ func checkDigest(header string, data []byte) error {
 }
 
 type readBufferInput struct {
-	enrollmentPath
+	EnrollmentPath
 	TransactionID string `query:"transactionId" maxLength:"100" doc:"The caller's id of the transaction; not needed here, so that an image can be shown by its address."`
 	BufferID      string `path:"bufferId" pattern:"^[0-9a-f]{64}$"`
 }

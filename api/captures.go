@@ -51,12 +51,13 @@ func (s *server) describeUploads() {
 	post("/v1/enrollments/{enrollmentId}/buffer")["image/jpeg"] = binary
 }
 
-type slotPath struct {
-	enrollmentPath
+// SlotPath names a slot of an enrolment.
+type SlotPath struct {
+	EnrollmentPath
 	Slot string `path:"slot" maxLength:"30" example:"rolled-right-thumb"`
 }
 
-func (p slotPath) slot() (station.Slot, error) {
+func (p SlotPath) slot() (station.Slot, error) {
 	if _, ok := slotTypes[station.Slot(p.Slot)]; !ok {
 		return "", station.Errorf(station.Unknown, "there is no slot of this name")
 	}
@@ -65,7 +66,7 @@ func (p slotPath) slot() (station.Slot, error) {
 
 type capturesOutput struct{ Body List[CaptureView] }
 
-func (s *server) listCaptures(ctx context.Context, in *enrollmentPath) (*capturesOutput, error) {
+func (s *server) listCaptures(ctx context.Context, in *EnrollmentPath) (*capturesOutput, error) {
 	e, err := s.cfg.Desk.Get(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -97,7 +98,7 @@ type SimulateBody struct {
 }
 
 type captureInput struct {
-	slotPath
+	SlotPath
 	ContentType string   `header:"Content-Type" required:"true"`
 	PPI         int      `query:"ppi" minimum:"0" maximum:"10000" doc:"Pixels per inch, where the image does not say it."`
 	Device      string   `query:"device" maxLength:"200" doc:"What took the image."`
@@ -172,7 +173,7 @@ func parseMissing(all []string) ([]station.Missing, error) {
 }
 
 type missingInput struct {
-	slotPath
+	SlotPath
 	Body struct {
 		Missing []station.Missing `json:"missing" minItems:"1" maxItems:"10"`
 	}
@@ -188,7 +189,7 @@ func (s *server) describeMissing(ctx context.Context, in *missingInput) (*captur
 }
 
 type overrideInput struct {
-	slotPath
+	SlotPath
 	Body struct {
 		Reason string `json:"reason" minLength:"1" maxLength:"500"`
 	}

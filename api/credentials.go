@@ -66,20 +66,21 @@ func (s *server) credentialRoutes() {
 
 type change = func(ctx context.Context, by station.Person, id, reason string) (station.Card, error)
 
-type cardPath struct {
+// CardPath names a credential.
+type CardPath struct {
 	ID string `path:"credentialId" maxLength:"128"`
 }
 
 type changeCardInput struct {
 	Transaction
-	cardPath
+	CardPath
 	Body *Reason
 }
 
 type readCardInput struct {
 	Transaction
 	Attributes
-	cardPath
+	CardPath
 }
 
 type cardOutput struct{ Body CredentialData }
@@ -128,7 +129,7 @@ func (s *server) listCredentials(ctx context.Context, in *Page) (*cardsOutput, e
 
 type updateCardInput struct {
 	Transaction
-	cardPath
+	CardPath
 	Body CredentialData
 }
 
@@ -150,7 +151,7 @@ func (s *server) updateCredential(ctx context.Context, in *updateCardInput) (*st
 
 type statusInput struct {
 	Transaction
-	cardPath
+	CardPath
 	Body struct {
 		Status    string `json:"status" enum:"ACTIVE,SUSPENDED,REVOKED" doc:"ACTIVE hands a new card over, or ends a suspension."`
 		Reason    string `json:"reason,omitempty" maxLength:"500"`

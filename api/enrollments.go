@@ -81,14 +81,15 @@ func (s *server) enrollmentRoutes() {
 	handle(s, operation(http.MethodPost, path+"/reject", "rejectEnrollment", tag, "Reject a finalized enrollment", enrollDecide), s.rejectEnrollment)
 }
 
-type enrollmentPath struct {
+// EnrollmentPath names an enrolment.
+type EnrollmentPath struct {
 	ID string `path:"enrollmentId" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The id of the enrollment, given by the client."`
 }
 
 type enrollmentInput struct {
-	here
+	Address
 	Transaction
-	enrollmentPath
+	EnrollmentPath
 	Finalize bool `query:"finalize" doc:"Finalize when everything else went well."`
 	Body     Enrollment
 }
@@ -111,10 +112,10 @@ func (s *server) createEnrollment(ctx context.Context, in *enrollmentInput) (*st
 }
 
 type readEnrollmentInput struct {
-	here
+	Address
 	Transaction
 	Attributes
-	enrollmentPath
+	EnrollmentPath
 }
 
 type enrollmentOutput struct{ Body Enrollment }
@@ -136,9 +137,9 @@ func (s *server) updateEnrollment(ctx context.Context, in *enrollmentInput) (*st
 }
 
 type patchEnrollmentInput struct {
-	here
+	Address
 	Transaction
-	enrollmentPath
+	EnrollmentPath
 	Finalize bool           `query:"finalize" doc:"Finalize when everything else went well."`
 	Body     map[string]any `doc:"Partial enrollment, an RFC 7396 merge patch."`
 }
@@ -236,7 +237,7 @@ func (v Enrollment) requestType(e station.Enrolment) string {
 
 type enrollmentOnly struct {
 	Transaction
-	enrollmentPath
+	EnrollmentPath
 }
 
 func (s *server) deleteEnrollment(ctx context.Context, in *enrollmentOnly) (*struct{}, error) {
@@ -249,7 +250,7 @@ func (s *server) finalizeEnrollment(ctx context.Context, in *enrollmentOnly) (*s
 }
 
 type findInput struct {
-	here
+	Address
 	Transaction
 	Offset int           `query:"offset" minimum:"0" maximum:"100000" default:"0" doc:"First item of the response."`
 	Limit  int           `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most items to return."`
@@ -342,8 +343,8 @@ func (r *Reason) text() string {
 }
 
 type decisionInput struct {
-	here
-	enrollmentPath
+	Address
+	EnrollmentPath
 	Body *Reason `doc:"Why; a rejection needs it."`
 }
 
@@ -357,11 +358,11 @@ func (s *server) rejectEnrollment(ctx context.Context, in *decisionInput) (*enro
 	return &enrollmentOutput{Body: enrollment(e, in.base)}, err
 }
 
-// here knows under which address the caller reached us.
-type here struct{ base string }
+// Address knows under which address the caller reached us.
+type Address struct{ base string }
 
 // Resolve implements huma.Resolver.
-func (h *here) Resolve(ctx huma.Context) []error {
+func (h *Address) Resolve(ctx huma.Context) []error {
 	h.base = "http://" + ctx.Host()
 	if ctx.TLS() != nil {
 		h.base = "https://" + ctx.Host()

@@ -30,18 +30,18 @@ type Session struct {
 }
 
 type loginInput struct {
-	origin
+	Origin
 	Body LoginBody
 }
 
-// origin keeps where a request came from.
-type origin struct {
+// Origin keeps where a request came from.
+type Origin struct {
 	address string
 	secure  bool
 }
 
 // Resolve implements huma.Resolver.
-func (o *origin) Resolve(ctx huma.Context) []error {
+func (o *Origin) Resolve(ctx huma.Context) []error {
 	o.address, o.secure = peer(ctx.RemoteAddr()), ctx.TLS() != (*tls.ConnectionState)(nil)
 	return nil
 }
@@ -128,7 +128,7 @@ type logOutOutput struct {
 	Cookie http.Cookie `header:"Set-Cookie"`
 }
 
-func (s *server) logOut(ctx context.Context, in *struct{ origin }) (*logOutOutput, error) {
+func (s *server) logOut(ctx context.Context, in *struct{ Origin }) (*logOutOutput, error) {
 	s.sessions.close(who(ctx).token)
 	return &logOutOutput{Cookie: cookie("", in.secure)}, nil
 }

@@ -54,13 +54,14 @@ func (s *server) listPeople(ctx context.Context, _ *struct{}) (*peopleOutput, er
 	return out, nil
 }
 
-type loginPath struct {
+// LoginPath names a person.
+type LoginPath struct {
 	Login string `path:"login" pattern:"^[a-z0-9][a-z0-9._-]{0,63}$"`
 }
 
 type personOutput struct{ Body PersonView }
 
-func (s *server) readPerson(ctx context.Context, in *loginPath) (*personOutput, error) {
+func (s *server) readPerson(ctx context.Context, in *LoginPath) (*personOutput, error) {
 	p, err := s.cfg.People.Person(ctx, in.Login)
 	if err != nil {
 		return nil, err
@@ -69,7 +70,7 @@ func (s *server) readPerson(ctx context.Context, in *loginPath) (*personOutput, 
 }
 
 type personInput struct {
-	loginPath
+	LoginPath
 	Body PersonBody
 }
 
