@@ -3,6 +3,8 @@
 //
 //   - Basic Access Control and the secure messaging after it (ICAO Doc 9303-11,
 //     4.3 and 9.8), with 3DES;
+//   - Password Authenticated Connection Establishment, ECDH with generic mapping on
+//     the NIST curves (Doc 9303-11, 4.4), and the same secure messaging with AES;
 //   - Secure Channel Protocol '03' (GlobalPlatform Card Specification, amendment
 //     D, version 1.1.2 and later), i = 60 and 70, AES-128 to AES-256, S8 and S16;
 //   - Active Authentication (Doc 9303-11, 6.1), ECDSA and RSA.

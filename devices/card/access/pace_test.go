@@ -1,0 +1,296 @@
+package access
+
+//lint:file-ignore SA1019 the worked example's curve is none of Go's.
+
+import (
+	"bytes"
+	"crypto/elliptic"
+	"errors"
+	"fmt"
+	"math/big"
+	"testing"
+
+	"cardstation/devices/card"
+)
+
+// weierstrass is any curve in short Weierstrass form, slowly, for the worked
+// example: brainpoolP256r1 (RFC 5639, 3.4) has a coefficient that crypto/elliptic
+// does not take.
+type weierstrass struct {
+	*elliptic.CurveParams
+	a *big.Int
+}
+
+func brainpool(t testing.TB) weierstrass {
+	n := func(s string) *big.Int { return new(big.Int).SetBytes(unhex(t, s)) }
+	return weierstrass{&elliptic.CurveParams{
+		P: n("A9FB57DBA1EEA9BC3E660A909D838D726E3BF623D52620282013481D1F6E5377"), N: n("A9FB57DBA1EEA9BC3E660A909D838D718C397AA3B561A6F7901E0E82974856A7"),
+		B:  n("26DC5C6CE94A4B44F330B5D9BBD77CBF958416295CF7E1CE6BCCDC18FF8C07B6"),
+		Gx: n("8BD2AEB9CB7E57CB2C4B482FFC81B7AFB9DE27E1E3BD23C23A4453BD9ACE3262"), Gy: n("547EF835C3DAC4FD97F8461A14611DC9C27745132DED8E545C1D54C72F046997"),
+		BitSize: 256,
+	}, n("7D5A0975FC2C3057EEF67530417AFFE7FB8055C126DC5C6CE94A4B44F330B5D9")}
+}
+
+func (w weierstrass) Params() *elliptic.CurveParams { return w.CurveParams }
+
+func (w weierstrass) IsOnCurve(x, y *big.Int) bool {
+	right := new(big.Int).Mul(x, x)
+	right.Add(right, w.a).Mul(right, x).Add(right, w.B)
+	left := new(big.Int).Mul(y, y)
+	return left.Sub(left, right).Mod(left, w.P).Sign() == 0
+}
+
+func (w weierstrass) Add(x1, y1, x2, y2 *big.Int) (x, y *big.Int) {
+	if x1.Sign() == 0 && y1.Sign() == 0 {
+		return x2, y2
+	}
+	up, down := new(big.Int).Sub(y2, y1), new(big.Int).Sub(x2, x1)
+	if x1.Cmp(x2) == 0 {
+		up.Mul(x1, x1).Mul(up, big.NewInt(3)).Add(up, w.a)
+		down.Lsh(y1, 1)
+	}
+	slope := up.Mul(up, down.ModInverse(down.Mod(down, w.P), w.P))
+	x = new(big.Int).Mul(slope, slope)
+	x.Sub(x, x1).Sub(x, x2).Mod(x, w.P)
+	y = new(big.Int).Sub(x1, x)
+	y.Mul(y, slope).Sub(y, y1).Mod(y, w.P)
+	return x, y
+}
+
+func (w weierstrass) ScalarMult(x1, y1 *big.Int, k []byte) (x, y *big.Int) {
+	x, y = new(big.Int), new(big.Int)
+	for _, b := range k {
+		for bit := 7; bit >= 0; bit-- {
+			if x.Sign() != 0 || y.Sign() != 0 {
+				x, y = w.Add(x, y, x, y)
+			}
+			if b>>bit&1 == 1 {
+				x, y = w.Add(x, y, x1, y1)
+			}
+		}
+	}
+	return x, y
+}
+
+// The worked example of Doc 9303-11, appendix G.1.
+const (
+	paceTerminal = "7F4EF07B9EA82FD78AD689B38D0BC78CF21F249D953BC46F4C6E19259C010F99 A73FB703AC1436A18E0CFA5ABB3F7BEC7A070E7A6788486BEE230C4A22762595"
+	paceChip     = "3F00C4D39D153F2B2A214A078D899B22 498FF49756F2DC1587840041839A85982BE7761D14715FB091EFA7BCE9058560 107CF58696EF6155053340FD633392BA81909DF7B9706F226F32086C7AFF974A"
+)
+
+var paceSays = [][2]string{
+	{"0022C1A40F800A04007F00070202040202830101", "9000"},
+	{"10860000027C0000", "7C12801095A3A016522EE98D01E76CB6B98B42C39000"},
+	{"10860000457C438141047ACF3EFC982EC45565A4B155129EFBC74650DCBFA6362D896FC70262E0C2CC5E544552DCB6725218799115B55C9BAA6D9F6BC3A9618E70C25AF71777A9C4922D00", "7C43824104824FBA91C9CBE26BEF53A0EBE7342A3BF178CEA9F45DE0B70AA601651FBA3F5730D8C879AAA9C9F73991E61B58F4D52EB87A0A0C709A49DC63719363CCD13C549000"},
+	{"10860000457C438341042DB7A64C0355044EC9DF190514C625CBA2CEA48754887122F3A5EF0D5EDD301C3556F3B3B186DF10B857B58F6A7EB80F20BA5DC7BE1D43D9BF850149FBB3646200", "7C438441049E880F842905B8B3181F7AF7CAA9F0EFB743847F44A306D2D28C1D9EC65DF6DB7764B22277A2EDDC3C265A9F018F9CB852E111B768B326904B59A0193776F0949000"},
+	{"008600000C7C0A8508C2B0BD78D94BA86600", "7C0A86083ABB9674BCE93C089000"},
+}
+
+func withBrainpool(t *testing.T) (PACEInfo, Password) {
+	t.Helper()
+	groups[13] = group{brainpool(t)}
+	t.Cleanup(func() { delete(groups, 13) })
+	pw, err := MRZ{"T22000129", "640812", "101031"}.Password()
+	if err != nil || fmt.Sprintf("%X", pw.encoded) != "7E2D2A41C74EA0B38CD36F863939BFA8E9032AAD" {
+		t.Fatalf("password %X, %v", pw.encoded, err)
+	}
+	if k := fmt.Sprintf("%X", aesKey(pw.encoded, 3, 128)); k != "89DED1B26624EC1E634C1989302849DD" {
+		t.Fatalf("password key %s", k)
+	}
+	return PACEInfo{128, 13}, pw
+}
+
+func TestPACETerminalSpeaksTheWorkedExample(t *testing.T) {
+	info, pw := withBrainpool(t)
+	inside, err := PACE{Info: info, Password: pw, Rand: bytes.NewReader(unhex(t, paceTerminal))}.Open(card.Over(&replay{t, paceSays}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := aesSuite(unhex(t, "F5F0E35C0D7161EE6724EE513A0D9A7F"), unhex(t, "FE251C7858B356B24514B3BD5F4297D1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := card.Command{INS: 0xB0, Ne: 4}
+	if got, want := inside.(terminalMessaging).protect(c), (terminalMessaging{messaging: newMessaging(s, make([]byte, 16))}).protect(c); !bytes.Equal(got.Data, want.Data) {
+		t.Error("other session keys than the example's")
+	}
+}
+
+// paceCard is a chip that knows nothing but PACE.
+type paceCard struct {
+	*PACEChip
+	secure Secure
+}
+
+func (p *paceCard) Exchange(b []byte) ([]byte, error) {
+	c, err := card.ParseCommand(b)
+	if err != nil {
+		return nil, err
+	}
+	r := card.Response{SW: card.OK}
+	switch {
+	case p.secure != nil:
+		if c, err = p.secure.Unprotect(c); err == nil {
+			r, err = p.secure.Protect(echo(c))
+		}
+	case c.INS == 0x22:
+		err = p.SetTemplate(c.Data)
+	default:
+		r.Data, p.secure, err = p.Step(c.Data)
+	}
+	var sw card.Status
+	if errors.As(err, &sw) {
+		return card.Response{SW: sw}.Bytes(), nil
+	}
+	return r.Bytes(), err
+}
+
+func TestPACEChipSpeaksTheWorkedExample(t *testing.T) {
+	info, pw := withBrainpool(t)
+	chip, err := NewPACEChip(info, bytes.NewReader(unhex(t, paceChip)), pw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &paceCard{PACEChip: chip}
+	for i, says := range paceSays {
+		if got, err := c.Exchange(unhex(t, says[0])); err != nil || !bytes.Equal(got, unhex(t, says[1])) {
+			t.Fatalf("step %d: %X, %v; want %s", i, got, err, says[1])
+		}
+	}
+	if c.secure == nil {
+		t.Error("no channel after the last step")
+	}
+}
+
+func TestPACEOpensWithTheRightPasswordOnly(t *testing.T) {
+	mrz, err := icao.Password()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bits := range []int{128, 192, 256} {
+		for _, parameter := range []int{12, 15, 18} {
+			for _, v := range []struct {
+				pw   Password
+				want error
+			}{{CAN("500120"), nil}, {mrz, nil}, {CAN("500121"), ErrNotAuthentic}, {Password{3, []byte("1")}, card.ReferencedDataNotFound}} {
+				info := PACEInfo{bits, parameter}
+				chip, err := NewPACEChip(info, nil, CAN("500120"), mrz)
+				if err != nil {
+					t.Fatal(err)
+				}
+				inside, err := PACE{Info: info, Password: v.pw, Ambiguous: true}.Open(card.Over(&paceCard{PACEChip: chip}))
+				if !errors.Is(err, v.want) {
+					t.Errorf("%v: %v, want %v", info, err, v.want)
+				}
+				if err != nil {
+					continue
+				}
+				if got, err := card.Do(inside, card.Command{INS: 0xB0, Ne: 3}); err != nil || len(got) != 3 {
+					t.Errorf("%v: %X, %v", info, got, err)
+				}
+			}
+		}
+	}
+}
+
+func TestPACEChipKeepsTheOrder(t *testing.T) {
+	chip, err := NewPACEChip(PACEInfo{128, 12}, nil, CAN("1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := unhex(t, "800A04007F00070202040202830102")
+	infinity := append([]byte{0x7C, 0x43, 0x81, 0x41, 4}, make([]byte, 64)...)
+	for _, v := range []struct {
+		steps []string
+		want  card.Status
+	}{
+		{[]string{"7C00"}, card.ConditionsNotSatisfied},
+		{[]string{"set", "7C028500"}, card.ConditionsNotSatisfied},
+		{[]string{"set", "7C00", "7C00"}, card.IncorrectData},
+		{[]string{"set", "7C00", "7C0A85080000000000000000"}, card.IncorrectData},
+		{[]string{"set", "7C00", fmt.Sprintf("%X", infinity)}, card.IncorrectData},
+		{[]string{"set", "7C00", "7C", "7C00"}, card.ConditionsNotSatisfied},
+	} {
+		for i, s := range v.steps {
+			if s == "set" {
+				if err := chip.SetTemplate(good); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			_, secure, err := chip.Step(unhex(t, s))
+			if i == len(v.steps)-1 && !errors.Is(err, v.want) || secure != nil {
+				t.Errorf("%v: %v, want %v", v.steps, err, v.want)
+			}
+		}
+	}
+	for _, bad := range []string{"", "830102", "800A04007F00070202040203830102", "800A04007F00070202040202", "800A04007F0007020204020283010284010D"} {
+		if err := chip.SetTemplate(unhex(t, bad)); !errors.Is(err, card.IncorrectData) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestCardAccess(t *testing.T) {
+	one, err := PACEInfo{128, 12}.SecurityInfo()
+	if err != nil || !bytes.Equal(one, unhex(t, "3012060A04007F0007020204020202010202010C")) {
+		t.Fatalf("%X, %v", one, err)
+	}
+	two, err := PACEInfo{256, 15}.SecurityInfo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := unhex(t, "3012060A04007F0007020204020202010202010D") // brainpoolP256r1
+	other := unhex(t, "300D060804007F0007020202020101")             // terminal authentication
+	set := func(infos ...[]byte) []byte {
+		b := bytes.Join(infos, nil)
+		return append([]byte{0x31, byte(len(b))}, b...)
+	}
+	got, err := ParseCardAccess(set(foreign, other, one, two))
+	if err != nil || len(got) != 2 || got[0] != (PACEInfo{128, 12}) || got[1] != (PACEInfo{256, 15}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := ParseCardAccess(set(foreign)); !errors.Is(err, ErrNoPACE) {
+		t.Errorf("%v", err)
+	}
+	if _, err := ParseCardAccess([]byte{0x31}); err == nil {
+		t.Error("a file cut short was read")
+	}
+	for _, bad := range []PACEInfo{{}, {128, 13}, {64, 12}, {320, 12}} {
+		if _, err := bad.SecurityInfo(); err == nil {
+			t.Errorf("%v was encoded", bad)
+		}
+		if _, err := NewPACEChip(bad, nil); err == nil {
+			t.Errorf("%v made a chip", bad)
+		}
+	}
+}
+
+func FuzzPACETerminalTakesAnyChip(f *testing.F) {
+	f.Add([]byte{0x7C, 2, 0x80, 0}, []byte{0x7C, 0})
+	f.Add(append([]byte{0x7C, 0x12, 0x80, 0x10}, make([]byte, 16)...), append([]byte{0x7C, 0x43, 0x82, 0x41, 4}, make([]byte, 64)...))
+	f.Fuzz(func(t *testing.T, nonce, mapping []byte) {
+		n := 0
+		c := card.Over(exchange(func([]byte) ([]byte, error) {
+			n++
+			answer := [][]byte{nil, nonce, mapping, mapping, mapping}[min(n-1, 4)]
+			return append(bytes.Clone(answer), 0x90, 0), nil
+		}))
+		if _, err := (PACE{Info: PACEInfo{128, 12}, Password: CAN("1")}).Open(c); err == nil {
+			t.Errorf("%X, %X: believed", nonce, mapping)
+		}
+		chip, err := NewPACEChip(PACEInfo{128, 12}, nil, CAN("1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = chip.SetTemplate(mapping)
+		if err := chip.SetTemplate(unhex(t, "800A04007F00070202040202830102")); err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range [][]byte{{0x7C, 0}, nonce, mapping} {
+			if _, s, _ := chip.Step(b); s != nil {
+				t.Errorf("%X, %X: opened", nonce, mapping)
+			}
+		}
+	})
+}
