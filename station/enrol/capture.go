@@ -129,7 +129,7 @@ func (d *Desk) Override(ctx context.Context, supervisor station.Person, id strin
 		return station.Capture{}, err
 	}
 	if reason == "" {
-		return station.Capture{}, correct(what, map[string]string{"reason": "say why the image stands"})
+		return station.Capture{}, correct(what, map[string]string{"reason": "Say why the image stands."})
 	}
 	digest := ""
 	if slot == station.Portrait {
@@ -186,7 +186,7 @@ func (d *Desk) ready(e station.Enrolment, slot station.Slot, what string) error 
 			return conflict(what, fmt.Sprintf("%s comes first", f.Slot), "capture the fingers in their order")
 		}
 	}
-	return correct(what, map[string]string{"slot": "no such slot"})
+	return correct(what, map[string]string{"slot": "There is no such slot."})
 }
 
 // describes checks what is said of missing fingers: each is one of the slot's,
@@ -194,27 +194,27 @@ func (d *Desk) ready(e station.Enrolment, slot station.Slot, what string) error 
 func describes(slot station.Slot, missing []station.Missing, all bool, what string) error {
 	fingers := fingersOf(slot)
 	if len(fingers) == 0 && (all || len(missing) > 0) {
-		return correct(what, map[string]string{"missing": "this slot has no fingers"})
+		return correct(what, map[string]string{"missing": "This slot has no fingers."})
 	}
 	seen := map[int]bool{}
 	for _, m := range missing {
 		switch {
 		case !slices.Contains(fingers, biometrics.Position(m.Position)):
-			return correct(what, map[string]string{"missing": fmt.Sprintf("position %d is not in this slot", m.Position)})
+			return correct(what, map[string]string{"missing": fmt.Sprintf("Position %d is not in this slot.", m.Position)})
 		case seen[m.Position]:
-			return correct(what, map[string]string{"missing": fmt.Sprintf("position %d stands there twice", m.Position)})
+			return correct(what, map[string]string{"missing": fmt.Sprintf("Position %d stands there twice.", m.Position)})
 		case !slices.Contains(presences, m.Presence):
-			return correct(what, map[string]string{"missing": "presence is one of AMPUTATED, BANDAGED, DAMAGED"})
+			return correct(what, map[string]string{"missing": "Presence is one of AMPUTATED, BANDAGED, DAMAGED."})
 		case len(m.Note) > 500:
-			return correct(what, map[string]string{"missing": "a note has at most 500 bytes"})
+			return correct(what, map[string]string{"missing": "A note has at most 500 bytes."})
 		}
 		seen[m.Position] = true
 	}
 	if whole := len(fingers) > 0 && len(missing) == len(fingers); whole != all {
 		if all {
-			return correct(what, map[string]string{"missing": "describe each finger of the slot, or capture those that are there"})
+			return correct(what, map[string]string{"missing": "Describe each finger of the slot, or capture those that are there."})
 		}
-		return correct(what, map[string]string{"missing": "no finger is left to capture: describe the slot as missing"})
+		return correct(what, map[string]string{"missing": "No finger is left to capture: describe the slot as missing."})
 	}
 	return nil
 }

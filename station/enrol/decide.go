@@ -46,7 +46,7 @@ func (d *Desk) lacks(e station.Enrolment) map[string]string {
 	wrong := d.check(&c)
 	if age, ok := d.age(c); ok && age < childAge {
 		if len(e.Captures) > 0 {
-			wrong["captures"] = "no biometrics are kept of a child under 6: delete this enrolment and open another"
+			wrong["captures"] = "No biometrics are kept of a child under 6: delete this enrolment and open another."
 		}
 		return wrong
 	}
@@ -59,14 +59,14 @@ func (d *Desk) lacks(e station.Enrolment) map[string]string {
 		got, ok := e.Capture(slot)
 		switch {
 		case !ok:
-			wrong[string(slot)] = "not captured yet"
+			wrong[string(slot)] = "Not captured yet."
 		case got.State == station.CaptureRefused:
-			wrong[string(slot)] = "refused: capture it again or call a supervisor"
+			wrong[string(slot)] = "Refused: capture it again or call a supervisor."
 		default:
 			for _, finger := range fingersOf(slot) {
 				here := !slices.ContainsFunc(got.Missing, func(m station.Missing) bool { return m.Position == int(finger) })
 				if before, known := there[finger]; known && before != here {
-					wrong[string(slot)] = fmt.Sprintf("the %s is said to be missing once and captured once", finger)
+					wrong[string(slot)] = fmt.Sprintf("The %s is said to be missing once and captured once.", finger)
 				}
 				there[finger] = here
 			}
@@ -87,7 +87,7 @@ func (d *Desk) Approve(ctx context.Context, by station.Person, id, reason string
 	if err != nil {
 		return e, err
 	}
-	if e.State == station.EnrolmentApproved && e.Decision != nil && e.Decision.By == by.Login {
+	if decided(e, by, station.EnrolmentApproved) {
 		return e, nil
 	}
 	if err := decidable(e, by, what); err != nil {
@@ -98,6 +98,9 @@ func (d *Desk) Approve(ctx context.Context, by station.Person, id, reason string
 		return e, err
 	}
 	return d.change(ctx, id, func(e *station.Enrolment, now time.Time) ([]station.Event, error) {
+		if decided(*e, by, station.EnrolmentApproved) {
+			return nil, nil
+		}
 		if err := decidable(*e, by, what); err != nil {
 			return nil, err
 		}
@@ -109,17 +112,18 @@ func (d *Desk) Approve(ctx context.Context, by station.Person, id, reason string
 	})
 }
 
-// Reject decides that no card is made, and says why.
+// Reject decides that no card is made, and says why. The same person's rejection
+// again gives the same answer.
 func (d *Desk) Reject(ctx context.Context, by station.Person, id, reason string) (station.Enrolment, error) {
 	what := "reject enrolment " + id
 	if err := may(by, station.RoleSupervisor, what); err != nil {
 		return station.Enrolment{}, err
 	}
 	if strings.TrimSpace(reason) == "" {
-		return station.Enrolment{}, correct(what, map[string]string{"reason": "say why no card is made"})
+		return station.Enrolment{}, correct(what, map[string]string{"reason": "Say why no card is made."})
 	}
 	return d.change(ctx, id, func(e *station.Enrolment, now time.Time) ([]station.Event, error) {
-		if e.State == station.EnrolmentRejected && e.Decision != nil && e.Decision.By == by.Login && e.Decision.Reason == reason {
+		if decided(*e, by, station.EnrolmentRejected) {
 			return nil, nil
 		}
 		if err := decidable(*e, by, what); err != nil {
@@ -128,6 +132,11 @@ func (d *Desk) Reject(ctx context.Context, by station.Person, id, reason string)
 		e.State, e.Decision, e.Changed = station.EnrolmentRejected, &station.Word{By: by.Login, At: now, Reason: reason}, now
 		return []station.Event{event(station.EnrolmentRejection, id, by, map[string]any{"reason": reason})}, nil
 	})
+}
+
+// decided tells whether this person has decided so before.
+func decided(e station.Enrolment, by station.Person, state string) bool {
+	return e.State == state && e.Decision != nil && e.Decision.By == by.Login
 }
 
 // decidable tells whether this person may decide on the enrolment now.

@@ -116,10 +116,10 @@ func (d *Desk) Open(ctx context.Context, by station.Person, id, typ string, c st
 	}
 	wrong := d.check(&c)
 	if !idForm.MatchString(id) {
-		wrong["id"] = "1 to 64 letters, digits, dots, hyphens and underscores, a letter or digit first"
+		wrong["id"] = "The ID has 1 to 64 letters, digits, dots, hyphens and underscores, a letter or digit first."
 	}
 	if !slices.Contains(types, typ) {
-		wrong["type"] = "one of " + strings.Join(types, ", ")
+		wrong["type"] = "The type is one of " + strings.Join(types, ", ") + "."
 	}
 	if len(wrong) > 0 {
 		return station.Enrolment{}, correct("open an enrolment", wrong)
@@ -192,7 +192,7 @@ func (d *Desk) check(c *station.Citizen) map[string]string {
 		wrong[fault.Field] = joinText(wrong[fault.Field], fault.Text)
 	}
 	if age, ok := d.age(*c); ok && age >= childAge && age < guardedAge && c.Father == "" && c.Mother == "" {
-		wrong["father"] = joinText(wrong["father"], "a child from 6 to under 14 comes with a guardian: name father or mother")
+		wrong["father"] = joinText(wrong["father"], "A child from 6 to under 14 comes with a guardian: name the father or the mother.")
 	}
 	return wrong
 }
@@ -201,7 +201,7 @@ func joinText(a, b string) string {
 	if a == "" {
 		return b
 	}
-	return a + "; " + b
+	return a + " " + b
 }
 
 // Ages of Law 26/2023, in whole years.
