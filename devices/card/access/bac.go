@@ -113,8 +113,9 @@ func (k bacKeys) open(token []byte) ([]byte, error) {
 func bacSession(terminalSeed, chipSeed, terminalNonce, chipNonce []byte) (*messaging, error) {
 	seed := make([]byte, bacSeed)
 	subtle.XORBytes(seed, terminalSeed, chipSeed)
-	defer wipe(seed)
-	s, err := desSuite(desKey(seed, 1), desKey(seed, 2))
+	enc, mac := desKey(seed, 1), desKey(seed, 2)
+	defer wipe(seed, enc, mac)
+	s, err := desSuite(enc, mac)
 	if err != nil {
 		return nil, err
 	}

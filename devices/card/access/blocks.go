@@ -10,7 +10,9 @@ import (
 
 // tripleDES is two-key triple DES (EDE, K1 K2 K1) under a 16-byte key.
 func tripleDES(key []byte) (cipher.Block, error) {
-	return des.NewTripleDESCipher(append(append(make([]byte, 0, 24), key...), key[:8]...))
+	three := append(append(make([]byte, 0, 24), key...), key[:8]...)
+	defer wipe(three)
+	return des.NewTripleDESCipher(three)
 }
 
 // retailMAC is ISO/IEC 9797-1 MAC algorithm 3 with DES under a 16-byte key, over

@@ -74,6 +74,7 @@ func newMessaging(s suite, counter []byte) *messaging {
 	return &messaging{s, bytes.Clone(counter)}
 }
 
+// close lets go of the ciphers, the only places where the session keys still are.
 func (m *messaging) close() { *m = messaging{} }
 
 func (m *messaging) open() bool { return m.counter != nil }

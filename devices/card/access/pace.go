@@ -177,9 +177,9 @@ func (p *pace) session(private []byte, other point) (m *messaging, token func(pu
 		return nil, nil, err
 	}
 	secret := shared.x.FillBytes(make([]byte, p.size()))
-	defer wipe(secret)
-	mac := aesKey(secret, 2, p.bits)
-	s, err := aesSuite(aesKey(secret, 1, p.bits), mac)
+	enc, mac := aesKey(secret, 1, p.bits), aesKey(secret, 2, p.bits)
+	defer wipe(secret, enc, mac)
+	s, err := aesSuite(enc, mac)
 	if err != nil {
 		return nil, nil, err
 	}
