@@ -29,8 +29,8 @@ const (
 	leastBrightness = 55.0 // median grey of the face, 0..255
 	mostBrightness  = 225.0
 	leastRange      = 45.0 // grey values between the 2nd and 98th percentile of the face
-	mostClipped     = 12.0 // percent of the face that is pure white or black
-	mostUneven      = 0.28 // difference of the halves of the face over their sum
+	mostClipped     = 6.0  // percent of the face that is pure white or black
+	mostUneven      = 0.15 // difference of the halves of the face over their sum
 	leastColour     = 4.0  // mean chroma of the face
 	leastSharpness  = 7.0  // mean difference of neighbouring pixels about the eyes
 )

@@ -1,11 +1,13 @@
 package face
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
 	"image"
 	"math"
+	"slices"
 	"sync"
 
 	pigo "github.com/esimov/pigo/core"
@@ -118,25 +120,32 @@ func shrink(img image.Image) (pigo.ImageParams, float64) {
 	return pigo.ImageParams{Pixels: g.Pix, Rows: b.Dy(), Cols: b.Dx(), Dim: g.Stride}, scale
 }
 
-// search gives the faces that count.
+// search gives the faces that count, the best first.
 func (d detectors) search(p pigo.ImageParams) []pigo.Detection {
 	short := min(p.Rows, p.Cols)
 	found := d.faces.RunCascade(pigo.CascadeParams{
 		MinSize: max(24, int(searchShare*float64(short))), MaxSize: short,
 		ShiftFactor: 0.1, ScaleFactor: 1.1, ImageParams: p,
 	}, 0)
-	var out []pigo.Detection
-	var best float32
+	// The clusters of one face may overlap; the best of them stands for it.
 	clusters := d.faces.ClusterDetections(found, 0.1)
+	slices.SortFunc(clusters, func(a, b pigo.Detection) int { return cmp.Compare(b.Q, a.Q) })
+	var out []pigo.Detection
 	for _, c := range clusters {
-		best = max(best, c.Q)
-	}
-	for _, c := range clusters {
-		if c.Q >= leastScore && c.Q >= otherShare*best {
+		if c.Q < leastScore || c.Q < otherShare*clusters[0].Q {
+			break
+		}
+		if !slices.ContainsFunc(out, func(o pigo.Detection) bool { return overlap(c, o) }) {
 			out = append(out, c)
 		}
 	}
 	return out
+}
+
+// overlap says whether the middle of one lies within the square of the other.
+func overlap(a, b pigo.Detection) bool {
+	apart := max(a.Row-b.Row, b.Row-a.Row, a.Col-b.Col, b.Col-a.Col)
+	return 2*apart < max(a.Scale, b.Scale)
 }
 
 // eyes finds the pupils of a face. Where they stand beside a face of this size
