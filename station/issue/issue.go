@@ -1,6 +1,7 @@
 package issue
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,9 @@ func (l *Line) Issue(ctx context.Context, reader string, c card.Card) (station.O
 		return station.Order{}, &station.Error{Kind: station.ReplaceCard, What: "identify the card in " + reader, Err: err,
 			Hint: "take the card out and put it in again; if it is the same again, take another blank"}
 	}
+	l.set(reader, func(s *ReaderStatus) {
+		*s = ReaderStatus{Name: s.Name, Use: s.Use, State: ReaderIdle, Card: station.CardID(chip)}
+	})
 	order, err := l.cfg.Orders.Claim(ctx, station.CardID(chip))
 	if err != nil {
 		return station.Order{}, err
@@ -56,7 +60,7 @@ func (l *Line) Issue(ctx context.Context, reader string, c card.Card) (station.O
 	if err != nil {
 		return order, l.failChip(ctx, order, err)
 	}
-	checks, err := l.readBack(c, plan)
+	checks, err := l.readBack(c, order, plan)
 	if err != nil {
 		return order, l.failChip(ctx, order, err)
 	}
@@ -142,11 +146,11 @@ func receipt(o station.Order, made personalize.Receipt, reader string, checks []
 
 // readBack reads the locked chip as a verifier would. Any check that fails, and
 // any but the optional ones that could not be done, is an error.
-func (l *Line) readBack(c card.Card, plan personalize.Plan) ([]station.Check, error) {
+func (l *Line) readBack(c card.Card, o station.Order, plan personalize.Plan) ([]station.Check, error) {
 	if plan.MRZ == (access.MRZ{}) {
 		return nil, nil
 	}
-	_, rows := emrtd.Inspect(c, access.BAC{MRZ: plan.MRZ}, l.cfg.Trust, l.cfg.Now())
+	files, rows := emrtd.Inspect(c, access.BAC{MRZ: plan.MRZ}, l.cfg.Trust, l.cfg.Now())
 	checks := make([]station.Check, 0, len(rows))
 	for _, r := range rows {
 		checks = append(checks, station.Check{Name: r.Name, Result: station.Result(r.Result), Why: r.Why})
@@ -154,7 +158,33 @@ func (l *Line) readBack(c card.Card, plan personalize.Plan) ([]station.Check, er
 			return checks, fmt.Errorf("read back: %s: %s: %s", r.Name, r.Result, r.Why)
 		}
 	}
-	return checks, nil
+	own, err := ofOrder(files, o)
+	if err == nil && !own {
+		err = errors.New("the chip holds another citizen's data")
+	}
+	if err != nil {
+		return checks, fmt.Errorf("read back: %w", err)
+	}
+	return append(checks, station.Check{Name: "the order's citizen", Result: station.Passed}), nil
+}
+
+// ofOrder tells whether what the chip holds is the order's citizen, dates and
+// portrait: a chip found finished may be somebody else's.
+func ofOrder(files lds.Files, o station.Order) (bool, error) {
+	national, _, err := cccd.DecodeDG13(files[lds.DG13])
+	if err != nil {
+		return false, fmt.Errorf("DG13: %w", err)
+	}
+	faces, err := lds.DecodeDG2(files[lds.DG2])
+	if err != nil {
+		return false, fmt.Errorf("DG2: %w", err)
+	}
+	return national.Holder == cccd.Holder(o.Citizen) && national.Issue == o.Issue && sameExpiry(national.Expiry, o.Expiry) &&
+		len(faces) == 1 && len(faces[0].Images) == 1 && bytes.Equal(faces[0].Images[0].Data, o.Portrait), nil
+}
+
+func sameExpiry(card, order string) bool {
+	return card == order || card == "" && order == cccd.NoExpiry
 }
 
 // notOffered are the checks that no card of this line answers yet.

@@ -148,6 +148,7 @@ func (l *Line) Serve(ctx context.Context, r card.Reader) error {
 			}
 			return err
 		}
+		l.set(r.Name(), func(s *ReaderStatus) { *s = ReaderStatus{Name: s.Name, Use: s.Use, State: ReaderIdle} })
 		err = l.serveChip(ctx, r.Name(), session)
 		if closeErr := session.Close(); closeErr != nil {
 			l.cfg.Log.Warn("reader did not let go of its card", "reader", r.Name(), "err", closeErr)
@@ -183,7 +184,6 @@ func (l *Line) serveChip(ctx context.Context, reader string, session card.Sessio
 		if !errors.As(err, &none) || none.Kind != station.Unknown {
 			return err
 		}
-		l.set(reader, func(s *ReaderStatus) { s.State, s.Problem, s.Hint = ReaderIdle, "", "" })
 		select {
 		case <-ctx.Done():
 			return nil

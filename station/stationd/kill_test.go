@@ -62,6 +62,7 @@ type killTest struct {
 	bench  *testReaders
 	chips  []*softcard.Chip
 	chip   *softcard.Chip // in the reader
+	id     string         // its identity
 
 	mu         sync.Mutex
 	enrolments map[string]string // acknowledged: id -> personal number
@@ -219,14 +220,13 @@ func (k *killTest) feed(ctx context.Context) {
 		}
 		for _, r := range answer.Items {
 			switch {
-			case r.Use != "line":
+			case r.Use != "line" || r.Card != k.id && r.Card != "": // the station has not seen the swap yet
 			case r.State == "done":
 				k.mu.Lock()
 				k.issued++
 				k.mu.Unlock()
 				k.bench.remove(1)
 				k.blank()
-				time.Sleep(450 * time.Millisecond) // pcscd looks for a new card every 400 ms
 			case r.State == "problem":
 				// A card whose order was closed just before the kill is spent; every other
 				// one is put back.
@@ -240,7 +240,7 @@ func (k *killTest) feed(ctx context.Context) {
 				} else {
 					k.bench.insert(1, chip)
 				}
-				time.Sleep(450 * time.Millisecond)
+				time.Sleep(450 * time.Millisecond) // pcscd looks for a new card every 400 ms
 			}
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -249,6 +249,7 @@ func (k *killTest) feed(ctx context.Context) {
 
 func (k *killTest) blank() {
 	k.chip = blankChip(k.t)
+	k.id, _ = lookAtChip(k.t, k.chip)
 	k.chips = append(k.chips, k.chip)
 	k.bench.insert(1, k.chip)
 }
