@@ -231,6 +231,7 @@ func TestRunningAFinishedChipAgainChangesNothing(t *testing.T) {
 // The heart: the chip loses power at every command of an issue, before the command
 // took effect and after. The same way again ends with a card that is believed.
 func TestAChipTornAnywhereIsFinishedByTheSameRun(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, "softcard")
 	torn := 0
 	for n := 1; ; n++ {
@@ -258,6 +259,7 @@ func TestAChipTornAnywhereIsFinishedByTheSameRun(t *testing.T) {
 
 // A chip that is torn over and over, a little further each time, gets there too.
 func TestAChipTornAgainAndAgainIsFinished(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, "softcard")
 	for n := 5; ; n += 9 {
 		s.chip.TearAt(n, n%2 == 0)
@@ -291,6 +293,7 @@ func (l *liar) Exchange(b []byte) ([]byte, error) {
 }
 
 func TestHostileAnswersAtEveryCommandAreErrorsAndNeverAFalseSuccess(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, "softcard")
 	answers := [][]byte{
 		{}, {0x90}, {0x90, 0x00}, {0x62, 0x82}, {0x63, 0xC0}, {0x67, 0x00}, {0x69, 0x82}, {0x69, 0x85}, {0x6A, 0x82}, {0x6C, 0x00}, {0x6F, 0x00}, {0x61, 0xFF},

@@ -59,8 +59,8 @@ func selectApplication(c card.Card, aid []byte) error {
 	return nil
 }
 
-// ErrDefaultKeys: the chip has the published default keys, which only the demo may
-// use.
+// ErrDefaultKeys says that the chip has the published default keys, which only the
+// demo may use.
 var ErrDefaultKeys = errors.New("card manager has the published default keys 40..4F, refused outside the demo")
 
 // keys gives the key set that the chip says it has. Another version than asked for

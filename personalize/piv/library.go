@@ -48,10 +48,16 @@ func (l library) with(what string, f func(*yubikey.YubiKey) error) error {
 		defer token.Close()
 		return f(token)
 	})
-	if err != nil {
-		return fmt.Errorf("%s through piv-go: %w", what, withStatus(err))
+	after := Select(l.card)
+	if err == nil {
+		return after
 	}
-	return Select(l.card)
+	err = fmt.Errorf("%s through piv-go: %w", what, withStatus(err))
+	var refused *card.Error
+	if after != nil && !errors.As(after, &refused) {
+		err = fmt.Errorf("%w: %w", err, after) // piv-go has no word for a chip that is gone
+	}
+	return err
 }
 
 // withStatus makes the status word of a piv-go error one of ours beside it.

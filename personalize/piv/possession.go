@@ -42,7 +42,8 @@ func Possession(c card.Card, slot Slot, pub crypto.PublicKey, secret string) err
 	return nil
 }
 
-// ErrForeignKey: the chip's signature does not fit the public key in the certificate.
+// ErrForeignKey says that the chip's signature does not fit the public key in the
+// certificate.
 var ErrForeignKey = errors.New("the chip does not hold the private key of its certificate")
 
 // challengeFor gives the algorithm of the key, what the chip must be given to sign,
