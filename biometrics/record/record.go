@@ -12,7 +12,7 @@ import (
 	"image/jpeg"
 )
 
-// ErrMalformed: the bytes are no such record.
+// ErrMalformed says that the bytes are no such record.
 var ErrMalformed = errors.New("malformed biometric record")
 
 // Face is one face record (ISO/IEC 19794-5:2005, 5.2) with its images.

@@ -63,6 +63,7 @@ func TestFieldsAreHeldAgainstEachOther(t *testing.T) {
 		"long":               {"placeOfOrigin", func(h *Holder) { h.Origin = strings.Repeat("ă", 251) }},
 		"not UTF-8":          {"religion", func(h *Holder) { h.Religion = "\xff" }},
 		"old number":         {"formerNumber", func(h *Holder) { h.OldNumber = "12345678" }},
+		"no letter":          {"name", func(h *Holder) { h.Name = "'" }},
 		"mother":             {"mother", func(h *Holder) { h.Mother = "#" }},
 	} {
 		h := good
@@ -212,6 +213,40 @@ func FuzzDG13(f *testing.F) {
 		}
 		if back, _, err := DecodeDG13(again); err != nil || back != n {
 			t.Fatalf("%x:\n%+v becomes\n%+v, %v", b, n, back, err)
+		}
+	})
+}
+
+// What Check lets through, every layout can carry.
+func FuzzCheck(f *testing.F) {
+	for seed := range uint64(3) {
+		h := Example(seed)
+		f.Add(h.Number, h.Name, h.BirthDate, h.Sex, h.Residence)
+	}
+	f.Add("001200000001", "- ' An", "2000-01-01", "M", "x")
+	f.Fuzz(func(t *testing.T, number, name, birth, sex, residence string) {
+		h := Example(0)
+		h.Number, h.Name, h.BirthDate, h.Sex, h.Residence = number, name, birth, sex, residence
+		if h.Check(today) != nil {
+			return
+		}
+		expiry, err := Expiry(h.BirthDate, today)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := MRZ(h, expiry); err != nil {
+			t.Fatalf("%+v: %v", h, err)
+		}
+		if _, err := QR(h, "2026-06-15"); err != nil {
+			t.Fatalf("%+v: %v", h, err)
+		}
+		n := National{Holder: h, Issue: "2026-06-15", Expiry: expiry}
+		b, err := n.Encode(Siblings)
+		if err != nil {
+			t.Fatalf("%+v: %v", h, err)
+		}
+		if got, _, err := DecodeDG13(b); err != nil || got != n {
+			t.Fatalf("%+v becomes %+v: %v", n, got, err)
 		}
 	})
 }

@@ -18,6 +18,9 @@ const (
 	maxText = 250
 )
 
+// vietnam is where a day begins.
+var vietnam = time.FixedZone("ICT", 7*60*60)
+
 // faults collects what Check finds.
 type faults []Fault
 
@@ -58,7 +61,7 @@ func (h Holder) Check(now time.Time) []Fault {
 }
 
 func (f *faults) birth(date string, now time.Time) time.Time {
-	b, err := time.Parse(time.DateOnly, date)
+	b, err := time.ParseInLocation(time.DateOnly, date, vietnam)
 	switch {
 	case err != nil:
 		f.add("dateOfBirth", "The date of birth must be a calendar date such as 2000-12-31.")
@@ -86,12 +89,12 @@ func (f *faults) number(h Holder, birth time.Time) {
 	}
 }
 
-// name checks a person's name; the holder's must have a place in the MRZ too.
+// name checks a person's name; it must have a place in the machine readable zone.
 func (f *faults) name(field, name string, holder bool) {
 	if !f.text(field, name, maxName, holder) || name == "" {
 		return
 	}
-	if _, err := mrz.Transliterate(name); err != nil {
+	if _, err := mrz.Name(name, ""); err != nil {
 		f.add(field, "The name cannot be written: %v.", err)
 	}
 }

@@ -27,7 +27,7 @@ type National struct {
 	Chip          string // field 16, 16 hex characters; may be empty
 }
 
-// ErrMalformed: the bytes are no DG13.
+// ErrMalformed says that the bytes are no DG13.
 var ErrMalformed = errors.New("malformed DG13")
 
 const (

@@ -24,7 +24,7 @@ func MRZ(h Holder, expiry string) (mrz.TD1, error) {
 	if err != nil {
 		return mrz.TD1{}, fmt.Errorf("date of expiry: %w", err)
 	}
-	family, given, _ := strings.Cut(strings.TrimSpace(h.Name), " ")
+	family, given, _ := strings.Cut(strings.TrimLeft(h.Name, " '’ʼ.-‐,"), " ")
 	name, err := mrz.Name(family, given)
 	if err != nil {
 		return mrz.TD1{}, err

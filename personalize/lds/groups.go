@@ -13,7 +13,7 @@ import (
 	"cardstation/personalize/pki"
 )
 
-// ErrMalformed: the bytes are not the file they should be.
+// ErrMalformed says that the bytes are not the file they should be.
 var ErrMalformed = errors.New("malformed file")
 
 func malformed(f FileID, format string, args ...any) error {

@@ -39,7 +39,7 @@ type Keys struct {
 	Demo          bool
 }
 
-// ErrExists: the directory has keys already, and keys are never written over.
+// ErrExists says that the directory has something in it: keys are never written over.
 var ErrExists = errors.New("keys are there already")
 
 // InitDemo writes a complete demo key directory, each file 0600: country signer,

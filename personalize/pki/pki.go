@@ -31,6 +31,7 @@ type Identity struct {
 type Trust struct {
 	Anchors []*x509.Certificate
 	CRLs    []*x509.RevocationList
+	Unread  []string // "file: why" of each certificate or list that could not be read
 }
 
 // Options say whose certificate is made. The zero value is valid: Viet Nam, from

@@ -116,6 +116,12 @@ func TestTrustIsTheCountrySignerOnly(t *testing.T) {
 	if len(trust.Anchors) != 1 || !trust.Anchors[0].Equal(k.CountrySigner) || len(trust.CRLs) != 2 {
 		t.Errorf("%d anchors, %d lists", len(trust.Anchors), len(trust.CRLs))
 	}
+	if err := os.WriteFile(filepath.Join(dir, "odd.cer"), []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if trust, err := LoadTrust(dir); err != nil || len(trust.Anchors) != 1 || len(trust.Unread) != 1 || !strings.HasPrefix(trust.Unread[0], "odd.cer: ") {
+		t.Errorf("%v, %v", trust.Unread, err)
+	}
 	if _, err := LoadTrust(t.TempDir()); err == nil {
 		t.Error("an empty trust directory was taken")
 	}

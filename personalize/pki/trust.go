@@ -20,8 +20,8 @@ const maxTrustFile = 16 << 20
 // LoadTrust reads a directory's certificates and revocation lists, PEM or DER, from
 // files named .pem, .cer, .crt, .der or .crl. Certificates that are no country
 // signer (no authority, or one with extended key usages) are passed over, so that a
-// key directory serves as a trust directory. No anchor at all is an
-// error.
+// key directory serves as a trust directory; what cannot be read (an unknown curve)
+// is named in Unread. No anchor at all is an error.
 func LoadTrust(dir string) (Trust, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -40,50 +40,51 @@ func LoadTrust(dir string) (Trust, error) {
 		if err != nil {
 			return Trust{}, fmt.Errorf("trust directory: %w", err)
 		}
-		if err := t.add(b); err != nil {
-			return Trust{}, fmt.Errorf("%s: %w", path, err)
-		}
+		t.add(e.Name(), b)
 	}
 	if len(t.Anchors) == 0 {
-		return Trust{}, fmt.Errorf("trust directory %s has no country signer certificate", dir)
+		return Trust{}, fmt.Errorf("trust directory %s has no country signer certificate %s", dir, strings.Join(t.Unread, "; "))
 	}
 	return t, nil
 }
 
 // add reads PEM blocks, or one DER object.
-func (t *Trust) add(b []byte) error {
+func (t *Trust) add(name string, b []byte) {
 	block, rest := pem.Decode(b)
 	if block == nil {
-		if list, err := x509.ParseRevocationList(b); err == nil {
-			t.CRLs = append(t.CRLs, list)
-			return nil
+		if t.addList(b) != nil {
+			t.note(name, t.addCertificate(b))
 		}
-		return t.addCertificate(b)
+		return
 	}
 	for ; block != nil; block, rest = pem.Decode(rest) {
 		switch block.Type {
 		case "CERTIFICATE":
-			if err := t.addCertificate(block.Bytes); err != nil {
-				return err
-			}
+			t.note(name, t.addCertificate(block.Bytes))
 		case "X509 CRL":
-			list, err := x509.ParseRevocationList(block.Bytes)
-			if err != nil {
-				return err
-			}
-			t.CRLs = append(t.CRLs, list)
+			t.note(name, t.addList(block.Bytes))
 		}
 	}
-	return nil
+}
+
+func (t *Trust) note(name string, err error) {
+	if err != nil {
+		t.Unread = append(t.Unread, name+": "+err.Error())
+	}
+}
+
+func (t *Trust) addList(der []byte) error {
+	list, err := x509.ParseRevocationList(der)
+	if err == nil {
+		t.CRLs = append(t.CRLs, list)
+	}
+	return err
 }
 
 func (t *Trust) addCertificate(der []byte) error {
 	c, err := ParseCertificate(der)
-	if err != nil {
-		return err
-	}
-	if c.IsCA && len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0 {
+	if err == nil && c.IsCA && len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0 {
 		t.Anchors = append(t.Anchors, c)
 	}
-	return nil
+	return err
 }
