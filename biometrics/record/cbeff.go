@@ -29,7 +29,7 @@ const (
 	tagCount    uint16 = 0x02
 )
 
-// FaceTemplate wraps a face record as Doc 9303-10, 4.7.2.1 has it: biometric type
+// FaceTemplate wraps a face record as Doc 9303-10, 4.7.2 has it: biometric type
 // face, no subtype, format owner ISO/IEC JTC 1/SC 37, format 19794-5.
 func FaceTemplate(f Face) (Template, error) {
 	data, err := f.Encode()

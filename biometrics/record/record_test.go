@@ -44,7 +44,7 @@ func TestFaceRecordStandsAsTheStandardDrawsIt(t *testing.T) {
 	}
 }
 
-// Doc 9303-10, 4.7.2.2: the header of the data group 2 example.
+// Doc 9303-10, 4.7.2: the header of the data group 2 example.
 func TestGroupStandsAsDoc9303DrawsIt(t *testing.T) {
 	f, _ := NewFace(photo(t))
 	one, err := FaceTemplate(f)

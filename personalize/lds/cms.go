@@ -23,7 +23,7 @@ var (
 	oidMessageDigest = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 4}
 )
 
-// What follows is CMS SignedData (RFC 5652, 5) as Doc 9303-10, 4.6.2.2 narrows it.
+// What follows is CMS SignedData (RFC 5652, 5) as Doc 9303-10, 4.6.2 narrows it.
 
 type contentInfo struct {
 	Type    asn1.ObjectIdentifier
@@ -203,7 +203,7 @@ func oneValue(all []attribute, id asn1.ObjectIdentifier, into any) bool {
 }
 
 // SignSOD makes EF.SOD: the object signed by an ECDSA document signer, whose
-// certificate goes with it (Doc 9303-10, 4.6.2.2). The hash is as strong as its key.
+// certificate goes with it (Doc 9303-10, 4.6.2). The hash is as strong as its key.
 func SignSOD(o SecurityObject, by pki.Identity) ([]byte, error) {
 	key, ok := by.Public().(*ecdsa.PublicKey)
 	if !ok {

@@ -9,7 +9,7 @@ import (
 	"cardstation/devices/card/tlv"
 )
 
-// FileID is the file identifier of an elementary file (Doc 9303-10, 3.11).
+// FileID is the file identifier of an elementary file (Doc 9303-10, 3).
 type FileID uint16
 
 // Files of the eMRTD application, and EF.CardAccess of the master file.
@@ -55,10 +55,10 @@ func (f FileID) String() string {
 	return fmt.Sprintf("file %04X", uint16(f))
 }
 
-// SFI is the short file identifier (Doc 9303-10, table 38): the low five bits.
+// SFI is the short file identifier (Doc 9303-10, 3): the low five bits.
 func (f FileID) SFI() byte { return byte(f) & 0x1F }
 
-// groupTags are the tags of DG1 to DG16 (Doc 9303-10, table 39).
+// groupTags are the tags of DG1 to DG16 (Doc 9303-10, 4.7).
 var groupTags = [16]tlv.Tag{0x61, 0x75, 0x63, 0x76, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6A, 0x6B, 0x6C, 0x6D, 0x6E, 0x6F, 0x70}
 
 // Tag is the outermost tag of the file's content; 0 where the standard gives none.

@@ -161,7 +161,7 @@ func TestFilesReadBackByteForByte(t *testing.T) {
 	}
 }
 
-// Doc 9303-10, 4.6.1.1: the example of EF.COM; 4.7.1.1: the frame of DG1.
+// Doc 9303-10, 4.6.1: the example of EF.COM; 4.7.1: the frame of DG1.
 func TestPublishedExamples(t *testing.T) {
 	com, _ := hex.DecodeString("60165F0104303130375F3606303430303030" + "5C04" + "6175766C")
 	c, err := DecodeCOM(com)
@@ -181,7 +181,7 @@ func TestPublishedExamples(t *testing.T) {
 	}
 }
 
-// Doc 9303-10, tables 38 and 39.
+// Doc 9303-10, 4.6 and 4.7.
 func TestFilesHaveTheirNamesAndTags(t *testing.T) {
 	for f, want := range map[FileID]struct {
 		name string

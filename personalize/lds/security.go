@@ -70,7 +70,7 @@ func DecodeDG14(b []byte) ([]SecurityInfo, error) {
 	return infos, nil
 }
 
-// activeInfo is ActiveAuthenticationInfo (Doc 9303-11, 9.2.7).
+// activeInfo is ActiveAuthenticationInfo (Doc 9303-11, 9.2).
 type activeInfo struct {
 	Protocol  asn1.ObjectIdentifier
 	Version   int

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// SecurityObject is LDSSecurityObject, what EF.SOD signs (Doc 9303-10, 4.6.2.3).
+// SecurityObject is LDSSecurityObject, what EF.SOD signs (Doc 9303-10, 4.6.2).
 type SecurityObject struct {
 	Version      int // 0, or 1 which repeats the versions of EF.COM
 	LDS, Unicode string

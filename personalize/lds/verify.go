@@ -116,7 +116,7 @@ func (v *verification) signerRead() error {
 	return nil
 }
 
-// signer holds the certificate against its profile (Doc 9303-12, 7.1.1).
+// signer holds the certificate against its profile (Doc 9303-12, 7.1).
 func (v *verification) signer() error {
 	if err := v.signerRead(); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (v *verification) signer() error {
 	switch {
 	case c.IsCA:
 		return fmt.Errorf("%s is an authority, no document signer", c.Subject.CommonName)
-	case c.KeyUsage&x509.KeyUsageDigitalSignature == 0:
+	case c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageDigitalSignature == 0:
 		return fmt.Errorf("%s may not sign: its key usage does not say so", c.Subject.CommonName)
 	case len(c.UnhandledCriticalExtensions) > 0:
 		return notDone("%s has a critical extension %s, which is unknown here", c.Subject.CommonName, c.UnhandledCriticalExtensions[0])

@@ -19,7 +19,7 @@ const LineLength = 30
 type TD1 struct {
 	Type        string // document code, 1 or 2 characters: "ID", "I"
 	Issuer      string // issuing state or organisation, up to 3: "VNM", "D"
-	Document    string // document number, 1 to 22; over 9 runs on into the optional data (Doc 9303-5, 4.2.2.1 note j)
+	Document    string // document number, 1 to 22; over 9 runs on into the optional data (Doc 9303-5, 4.2, note j)
 	Optional1   string // optional data of the upper line, up to 15, after the document number
 	Birth       string // YYMMDD; unknown parts are '<'
 	Sex         string // "M", "F" or "<"

@@ -55,7 +55,7 @@ func letter(r rune) (string, bool) {
 }
 
 // Name writes the lower line's content: primary identifier, "<<", secondary
-// identifier, both transliterated, and shortened by Doc 9303-5, 4.2.3 where they
+// identifier, both transliterated, and shortened by Doc 9303-5, 4.2 where they
 // take more than 30 characters: every word of the name keeps at least its first
 // letter where that suffices, the primary identifier being the last to give.
 func Name(primary, secondary string) (string, error) {

@@ -9,7 +9,7 @@ import (
 	"math/big"
 )
 
-// Doc 9303-12, 4.4.2 has states write elliptic curves by their parameters, not by
+// Doc 9303-12, 4.4 has states write elliptic curves by their parameters, not by
 // name; crypto/x509 reads names only. What is read here is rewritten with the name
 // where every parameter is that of a NIST curve: one that differs in a single one
 // (another generator would let anybody sign) is refused.

@@ -41,7 +41,7 @@ func UsagePeriod(c *x509.Certificate) (from, to time.Time, ok bool) {
 	return p.NotBefore, p.NotAfter, true
 }
 
-// documentTypeList is DocumentTypeListSyntax (Doc 9303-12, 7.1.1.6).
+// documentTypeList is DocumentTypeListSyntax (Doc 9303-12, 7.1).
 type documentTypeList struct {
 	Version int
 	Types   []asn1.RawValue `asn1:"set"`
@@ -83,7 +83,7 @@ func readExtension(c *x509.Certificate, id asn1.ObjectIdentifier, into any) bool
 	return false
 }
 
-// stateNames is the alternative name of subject and issuer (Doc 9303-12, 7.1.1.2):
+// stateNames is the alternative name of subject and issuer (Doc 9303-12, 7.1):
 // a contact, and the three-letter state as the locality of a directory name.
 func stateNames(state, contact string) ([]byte, error) {
 	rdn := pkix.RDNSequence{{{Type: oidLocality, Value: state}}}

@@ -1,7 +1,8 @@
 // Package pki makes and keeps the keys that sign: the country signer and the
 // document signer of ICAO Doc 9303-12, and the citizen CA that certifies the PIV
 // keys of a card (NIST SP 800-73-4 part 1, FIPS 201-3). Its own keys are ECDSA: P-384
-// for authorities, P-256 for the document signer.
+// for authorities, P-256 for the document signer, with the curve by name (RFC 5480).
+// Doc 9303-12, 4.4 has states write its parameters out; that is read here, not written.
 package pki
 
 import (
@@ -71,7 +72,7 @@ func (o Options) subject(common string) pkix.Name {
 	return n
 }
 
-// How long keys sign and certificates live (Doc 9303-12, 4.1: a certificate lives
+// How long keys sign and certificates live (Doc 9303-12, 4: a certificate lives
 // as long as its key signs and what it signed may be shown). The longest card runs
 // from two years before 40 to 60; cards without expiry outlive every certificate.
 const (
@@ -86,7 +87,7 @@ const (
 )
 
 // NewCountrySigner makes a self-signed country signing CA on P-384 (Doc 9303-12,
-// 7.1.1): its key signs for five years.
+// 7.1): its key signs for five years.
 func NewCountrySigner(o Options) (Identity, error) {
 	o = o.filled()
 	use := o.Now.AddDate(countryUseYears, 0, 0)
@@ -100,7 +101,7 @@ func NewCountrySigner(o Options) (Identity, error) {
 }
 
 // NewDocumentSigner makes a document signer on P-256 under a country signer (Doc
-// 9303-12, 7.1.1): no extended key usage, the document type "ID", a key that signs
+// 9303-12, 7.1): no extended key usage, the document type "ID", a key that signs
 // for three months.
 func NewDocumentSigner(country Identity, o Options) (Identity, error) {
 	o = o.filled()
@@ -139,7 +140,7 @@ func (o Options) travelCertificate(t *x509.Certificate, c elliptic.Curve, issuer
 
 // NewCitizenCA makes the self-signed CA of the PIV certificates on P-384. Its
 // extended key usages keep it from being taken for a country signer, which Doc
-// 9303-12, table 6 forbids to have any.
+// 9303-12, 7.1 forbids to have any.
 func NewCitizenCA(o Options) (Identity, error) {
 	o = o.filled()
 	t := &x509.Certificate{
@@ -184,7 +185,7 @@ func (o Options) sign(t *x509.Certificate, pub crypto.PublicKey, issuer Identity
 	return x509.ParseCertificate(der)
 }
 
-// serialNumber is positive and of at most 20 octets (Doc 9303-12, table 5).
+// serialNumber is positive and of at most 20 octets (Doc 9303-12, 7.1).
 func serialNumber(r io.Reader) (*big.Int, error) {
 	b := make([]byte, serialNumberOctets)
 	if _, err := io.ReadFull(r, b); err != nil {
@@ -212,7 +213,7 @@ func keyID(pub crypto.PublicKey) ([]byte, error) {
 }
 
 // RevocationList signs a CRL over revoked certificates of id, good for 90 days (Doc
-// 9303-12, 7.1.4).
+// 9303-12, 7).
 func (id Identity) RevocationList(number int64, now time.Time, revoked ...x509.RevocationListEntry) (*x509.RevocationList, error) {
 	now = now.UTC().Truncate(time.Second)
 	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{

@@ -127,7 +127,7 @@ func TestTrustIsTheCountrySignerOnly(t *testing.T) {
 	}
 }
 
-// Doc 9303-12, tables 5 and 6: the extensions of both certificates.
+// Doc 9303-12, 7.1: the extensions of both certificates.
 func TestTravelCertificatesFollowTheirProfile(t *testing.T) {
 	dir, k := demo(t)
 	ds := k.Document.Certificate
