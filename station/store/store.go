@@ -24,6 +24,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterr "go.etcd.io/bbolt/errors"
 
 	"cardstation/station"
 )
@@ -99,21 +100,31 @@ func Open(path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// openFile opens the bbolt file. A damaged one may fault on access to its map
-// or panic inside bbolt; both become an error here.
-func openFile(path string, o Options) (db *bolt.DB, err error) {
+// guard makes an error of the faults and panics with which bbolt meets a damaged
+// file.
+func guard(path string, access func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			db, err = nil, damaged(path, fmt.Errorf("%v", p))
+			err = damaged(path, fmt.Errorf("%v", p))
 		}
 	}()
-	db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: o.Timeout, ReadOnly: o.ReadOnly, FreelistType: bolt.FreelistMapType})
+	return access()
+}
+
+// openFile opens the bbolt file.
+func openFile(path string, o Options) (db *bolt.DB, err error) {
+	err = guard(path, func() error { db, err = openBolt(path, o); return err })
+	return db, err
+}
+
+func openBolt(path string, o Options) (*bolt.DB, error) {
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: o.Timeout, ReadOnly: o.ReadOnly, FreelistType: bolt.FreelistMapType})
 	switch {
-	case errors.Is(err, bolt.ErrTimeout):
+	case errors.Is(err, bolterr.ErrTimeout):
 		return nil, &station.Error{Kind: station.Conflict, What: "open store " + path, Err: errors.New("another process holds it"),
 			Hint: "stop the stationd that runs on this data folder"}
-	case errors.Is(err, bolt.ErrInvalid), errors.Is(err, bolt.ErrChecksum), errors.Is(err, bolt.ErrVersionMismatch):
+	case errors.Is(err, bolterr.ErrInvalid), errors.Is(err, bolterr.ErrChecksum), errors.Is(err, bolterr.ErrVersionMismatch):
 		return nil, damaged(path, err)
 	case err != nil:
 		return nil, &station.Error{Kind: station.CallSupervisor, What: "open store " + path, Err: err}
@@ -129,7 +140,7 @@ func openFile(path string, o Options) (db *bolt.DB, err error) {
 }
 
 func damaged(path string, err error) error {
-	return &station.Error{Kind: station.CallSupervisor, What: "open store " + path, Err: fmt.Errorf("the file is damaged or no store: %w", err),
+	return &station.Error{Kind: station.CallSupervisor, What: "read store " + path, Err: fmt.Errorf("the file is damaged or no store: %w", err),
 		Hint: "keep the file as it is and restore the last backup beside it"}
 }
 
@@ -140,29 +151,31 @@ func (s *Store) checkFormat(readOnly bool) error {
 	if readOnly {
 		run = s.db.View
 	}
-	return run(func(b *bolt.Tx) error {
-		meta := b.Bucket(bucketMeta)
-		if meta == nil && readOnly {
+	return guard(s.path, func() error { return run(func(b *bolt.Tx) error { return s.format(b, readOnly) }) })
+}
+
+func (s *Store) format(b *bolt.Tx, readOnly bool) error {
+	meta := b.Bucket(bucketMeta)
+	if meta == nil && readOnly {
+		return damaged(s.path, errors.New("no format version"))
+	}
+	if meta != nil {
+		v := meta.Get(keyFormat)
+		if len(v) != 8 {
 			return damaged(s.path, errors.New("no format version"))
 		}
-		if meta != nil {
-			v := meta.Get(keyFormat)
-			if len(v) != 8 {
-				return damaged(s.path, errors.New("no format version"))
-			}
-			if f := binary.BigEndian.Uint64(v); f > station.Format {
-				return &station.Error{Kind: station.CallSupervisor, What: fmt.Sprintf("store %s has format %d, this program knows up to %d", s.path, f, station.Format),
-					Hint: "start the newer stationd that wrote it"}
-			}
-			return nil
+		if f := binary.BigEndian.Uint64(v); f > station.Format {
+			return &station.Error{Kind: station.CallSupervisor, What: fmt.Sprintf("store %s has format %d, this program knows up to %d", s.path, f, station.Format),
+				Hint: "start the newer stationd that wrote it"}
 		}
-		for _, name := range buckets {
-			if _, err := b.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
+		return nil
+	}
+	for _, name := range buckets {
+		if _, err := b.CreateBucketIfNotExists(name); err != nil {
+			return err
 		}
-		return b.Bucket(bucketMeta).Put(keyFormat, be64(station.Format))
-	})
+	}
+	return b.Bucket(bucketMeta).Put(keyFormat, be64(station.Format))
 }
 
 // Close waits for the changes under way and closes the file. Watches end.
@@ -191,8 +204,10 @@ func (s *Store) view(ctx context.Context, read func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := s.db.View(func(b *bolt.Tx) error { return read(&tx{b, s.now().UTC()}) })
-	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
+	err := guard(s.path, func() error {
+		return s.db.View(func(b *bolt.Tx) error { return read(&tx{b, s.now().UTC()}) })
+	})
+	if errors.Is(err, bolterr.ErrDatabaseNotOpen) {
 		return errClosed
 	}
 	return err

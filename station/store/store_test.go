@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
@@ -128,6 +130,42 @@ func noise(n int) []byte {
 		b[i] = byte(x >> 24)
 	}
 	return b
+}
+
+func TestDamagedFileGivesErrorsAndNoPanic(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "whole.db")
+	s := openAt(t, path)
+	for i := range 200 {
+		must(s.PutOrder(bg, order(fmt.Sprint("o", i), 5, int64(i)), station.Event{Type: station.OrderReceived}))
+	}
+	s.Close()
+	whole := must(os.ReadFile(path))
+	found := 0
+	for i := range 150 {
+		hurt := bytes.Clone(whole)
+		at := rand.IntN(len(hurt))
+		for j := at; j < min(at+1+rand.IntN(64), len(hurt)); j++ {
+			hurt[j] ^= byte(1 + rand.IntN(255))
+		}
+		if i%5 == 0 {
+			hurt = hurt[:at]
+		}
+		path := filepath.Join(dir, fmt.Sprint(i, ".db"))
+		if err := os.WriteFile(path, hurt, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(path, Options{ReadOnly: true})
+		if err == nil {
+			_, err = r.Audit(bg)
+			_, _, listErr := r.Orders(bg, station.Query{Limit: 500})
+			err = errors.Join(err, listErr, r.Close())
+		}
+		if err != nil {
+			found++
+		}
+	}
+	t.Logf("%d of 150 damages met by what was read", found)
 }
 
 func TestReadOnlyAuditsAndRefusesChanges(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 
+	bolt "go.etcd.io/bbolt"
+
 	"cardstation/station"
 )
 
@@ -127,17 +129,15 @@ func (tb table[T]) list(t *tx, q station.Query) (page []T, next string, err erro
 	prefix := indexKey(q.State, 0)[:len(q.State)+1]
 	cur := t.Bucket(tb.index()).Cursor()
 	step := cur.Next
-	key, id := cur.Seek(indexKey(q.State, after+1))
+	var key, id []byte
 	if q.Newest {
 		step = cur.Prev
 		if after == 0 {
 			after = ^uint64(0)
 		}
-		if key, id = cur.Seek(indexKey(q.State, after)); key == nil {
-			key, id = cur.Last()
-		} else {
-			key, id = cur.Prev()
-		}
+		key, id = before(cur, indexKey(q.State, after))
+	} else {
+		key, id = cur.Seek(indexKey(q.State, after+1))
 	}
 	for ; len(key) == len(prefix)+8 && bytes.HasPrefix(key, prefix); key, id = step() {
 		if len(page) == limit {
@@ -151,6 +151,14 @@ func (tb table[T]) list(t *tx, q station.Query) (page []T, next string, err erro
 		next = strconv.FormatUint(binary.BigEndian.Uint64(key[len(prefix):]), 36)
 	}
 	return page, "", nil
+}
+
+// before moves the cursor to the last entry before key.
+func before(cur *bolt.Cursor, key []byte) (k, v []byte) {
+	if k, _ = cur.Seek(key); k == nil {
+		return cur.Last()
+	}
+	return cur.Prev()
 }
 
 func indexKey(state string, arrival uint64) []byte {

@@ -1,0 +1,188 @@
+package enrol
+
+import (
+	"bytes"
+	"context"
+	"image"
+	"image/png"
+	"strings"
+	"testing"
+
+	"cardstation/devices/capture"
+	"cardstation/station"
+)
+
+func TestGateRefusesThreeTimesThenASupervisorDecides(t *testing.T) {
+	f := desk(t)
+	f.open("e")
+	slot := station.FingerSlots[0].Slot
+	for try := 1; try <= 3; try++ {
+		_, err := f.Override(bg, binh, "e", slot, "worn ridges")
+		f.kind(err, station.Conflict)
+		c, err := f.Capture(bg, chi, "e", slot, f.shot(poor), nil)
+		f.ok(err)
+		if c.State != station.CaptureRefused || c.Attempts != try || len(c.Reasons) != 1 || c.Digest == "" {
+			t.Errorf("try %d: %+v", try, c)
+		}
+	}
+	_, err := f.Capture(bg, an, "e", slot, f.shot(good), nil)
+	if e := f.kind(err, station.CallSupervisor); e.Hint == "" {
+		t.Error("no hint")
+	}
+	_, err = f.Missing(bg, an, "e", slot, missing(2, 3, 4, 5))
+	f.kind(err, station.CallSupervisor)
+	_, err = f.Override(bg, an, "e", slot, "worn ridges")
+	f.kind(err, station.Forbidden)
+	_, err = f.Override(bg, chi, "e", slot, "worn ridges") // a supervisor, but took the image
+	f.kind(err, station.Forbidden)
+	_, err = f.Override(bg, binh, "e", slot, "")
+	f.kind(err, station.Correct)
+	c, err := f.Override(bg, binh, "e", slot, "worn ridges")
+	f.ok(err)
+	if c.State != station.CaptureOverridden || c.Word == nil || c.Word.By != "binh" {
+		t.Errorf("overridden: %+v", c)
+	}
+	if c, err = f.Capture(bg, an, "e", slot, f.shot(poor), nil); err != nil || c.Attempts != 1 || c.State != station.CaptureRefused {
+		t.Errorf("a new series begins with %+v, %v", c, err)
+	}
+	if c, err = f.Capture(bg, an, "e", slot, f.shot(good), nil); err != nil || c.Attempts != 2 || c.State != station.CaptureAccepted || c.Word != nil {
+		t.Errorf("accepted at last: %+v, %v", c, err)
+	}
+}
+
+func TestPortraitMustGiveAPictureForTheCard(t *testing.T) {
+	f := desk(t)
+	f.open("e")
+	for range 3 {
+		c, err := f.Capture(bg, an, "e", station.Portrait, f.shot(faceless), nil)
+		f.ok(err)
+		if c.State != station.CaptureRefused || !strings.Contains(c.Reasons[0], "no face") {
+			t.Errorf("%+v", c)
+		}
+	}
+	_, err := f.Override(bg, binh, "e", station.Portrait, "it will do")
+	f.kind(err, station.Conflict)
+}
+
+func TestFingersComeInTheirOrder(t *testing.T) {
+	f := desk(t)
+	f.open("e")
+	_, err := f.Capture(bg, an, "e", station.FingerSlots[1].Slot, f.shot(good), nil)
+	f.kind(err, station.Conflict)
+	_, err = f.Capture(bg, an, "e", station.FingerSlots[0].Slot, f.shot(poor), nil)
+	f.ok(err)
+	_, err = f.Capture(bg, an, "e", station.FingerSlots[1].Slot, f.shot(good), nil)
+	f.kind(err, station.Conflict)
+	_, err = f.Capture(bg, an, "e", station.Portrait, f.shot(good), nil)
+	f.ok(err)
+	_, err = f.Capture(bg, an, "e", "left-foot", f.shot(good), nil)
+	f.kind(err, station.Conflict)
+	_, err = f.Capture(bg, an, "none", station.Portrait, f.shot(good), nil)
+	f.kind(err, station.Unknown)
+}
+
+func missing(positions ...int) (all []station.Missing) {
+	for _, p := range positions {
+		all = append(all, station.Missing{Position: p, Presence: "AMPUTATED"})
+	}
+	return all
+}
+
+func TestMissingFingersAreDescribed(t *testing.T) {
+	f := desk(t)
+	f.open("e")
+	slot := station.FingerSlots[0].Slot
+	twisted := missing(2)
+	twisted[0].Presence = "GONE"
+	for _, bad := range [][]station.Missing{missing(7), missing(2, 2), missing(2, 3, 4, 5), twisted} {
+		_, err := f.Capture(bg, an, "e", slot, f.shot(good), bad)
+		f.kind(err, station.Correct)
+	}
+	for _, bad := range [][]station.Missing{nil, missing(2), missing(2, 3, 4, 4)} {
+		_, err := f.Missing(bg, an, "e", slot, bad)
+		f.kind(err, station.Correct)
+	}
+	for _, s := range []station.Slot{station.Portrait, "left-foot"} {
+		_, err := f.Missing(bg, an, "e", s, missing(1))
+		f.kind(err, station.Correct)
+	}
+	_, err := f.Capture(bg, an, "e", slot, f.shot(good), missing(2))
+	f.ok(err)
+	for _, s := range station.FingerSlots[1:] {
+		if s.Slot == "plain-left-four" {
+			c, err := f.Missing(bg, an, "e", s.Slot, missing(7, 8, 9, 10))
+			if err != nil || c.State != station.CaptureMissing || c.Attempts != 0 {
+				t.Fatalf("%+v %v", c, err)
+			}
+			continue
+		}
+		_, err := f.Capture(bg, an, "e", s.Slot, f.shot(good), nil)
+		f.ok(err)
+	}
+	_, err = f.Capture(bg, an, "e", station.Portrait, f.shot(good), nil)
+	f.ok(err)
+	_, err = f.Finalize(bg, an, "e")
+	if e := f.kind(err, station.Correct); len(e.Fields) != 5 || e.Fields["rolled-right-index"] == "" || e.Fields["rolled-left-little"] == "" {
+		t.Errorf("contradictions: %v", e.Fields)
+	}
+	for _, s := range []struct {
+		slot     station.Slot
+		position int
+	}{{"rolled-right-index", 2}, {"rolled-left-index", 7}, {"rolled-left-middle", 8}, {"rolled-left-ring", 9}, {"rolled-left-little", 10}} {
+		_, err := f.Missing(bg, an, "e", s.slot, missing(s.position))
+		f.ok(err)
+	}
+	_, err = f.Finalize(bg, an, "e")
+	f.ok(err)
+}
+
+func TestFinalizeWantsEverything(t *testing.T) {
+	f := desk(t)
+	f.open("e")
+	_, err := f.Capture(bg, an, "e", station.FingerSlots[0].Slot, f.shot(poor), nil)
+	f.ok(err)
+	_, err = f.Finalize(bg, an, "e")
+	if e := f.kind(err, station.Correct); len(e.Fields) != 14 {
+		t.Errorf("%d slots lack, want 14: %v", len(e.Fields), e.Fields)
+	}
+	_, err = f.Approve(bg, binh, "e", "")
+	f.kind(err, station.Conflict)
+	_, err = f.Reject(bg, binh, "e", "no")
+	f.kind(err, station.Conflict)
+}
+
+type deaf struct{}
+
+func (deaf) Capture(context.Context) (capture.Frame, error) {
+	return capture.Frame{}, capture.ErrNothing
+}
+
+func TestWhatIsNoImageCountsNotAsATry(t *testing.T) {
+	f := desk(t)
+	f.open("e")
+	var whole bytes.Buffer
+	f.ok(png.Encode(&whole, image.NewGray(image.Rect(0, 0, 64, 64))))
+	wide := bytes.Clone(whole.Bytes())
+	copy(wide[16:], []byte{0, 0, 0xEA, 0x60}) // 60,000 pixels wide
+	for _, data := range [][]byte{[]byte("GIF89a"), whole.Bytes()[:40], wide, make([]byte, 30<<20)} {
+		_, err := f.Capture(bg, an, "e", station.Portrait, capture.Given(capture.Frame{Data: data}), nil)
+		f.kind(err, station.Correct)
+	}
+	_, err := f.Capture(bg, an, "e", station.Portrait, deaf{}, nil)
+	f.kind(err, station.Retry)
+	if e, err := f.Get(bg, "e"); err != nil || len(e.Captures) != 0 || len(f.events()) != 1 {
+		t.Errorf("%+v %v", e.Captures, err)
+	}
+}
+
+func TestOneImageServesOneSlot(t *testing.T) {
+	f := desk(t)
+	f.open("e")
+	same := f.shot(good)
+	_, err := f.Capture(bg, an, "e", station.FingerSlots[0].Slot, same, nil)
+	f.ok(err)
+	c, err := f.Capture(bg, an, "e", station.FingerSlots[1].Slot, same, nil)
+	if f.ok(err); c.State != station.CaptureRefused || len(c.Reasons) != 1 {
+		t.Errorf("%+v", c)
+	}
+}
