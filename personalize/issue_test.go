@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -49,7 +51,11 @@ var newBench = sync.OnceValues(func() (bench, error) {
 		return bench{}, err
 	}
 	b := bench{authority: authority}
-	b.trust.Anchors = append(b.trust.Anchors, csca.Certificate)
+	list, err := csca.RevocationList(1, time.Now())
+	if err != nil {
+		return bench{}, err
+	}
+	b.trust = lds.Trust{Anchors: []*x509.Certificate{csca.Certificate}, CRLs: []*x509.RevocationList{list}}
 	b.record = Record{Holder: cccd.Example(1), Issue: "2026-11-22", Expiry: "2041-01-01"}
 	b.record.Portrait, err = picture(240, 320)
 	return b, err
@@ -276,6 +282,36 @@ func TestAChipTornAgainAndAgainIsFinished(t *testing.T) {
 	}
 }
 
+// What an office does with the finished chip, and that it asks for long answers where
+// the chip gives them.
+func TestInspectFindsEverythingInOrder(t *testing.T) {
+	s := newShop(t, "softcard")
+	receipt, err := s.issue(s.chip, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.chip.Reset()
+	counted, m := count(card.Over(s.chip))
+	zone, err := cccd.MRZ(s.record.Holder, s.record.Expiry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	door := access.BAC{MRZ: access.MRZ{Document: zone.Document, Birth: zone.Birth, Expiry: zone.Expiry}}
+	files, checks := emrtd.Inspect(counted, door, s.trust, time.Now())
+	for _, c := range checks {
+		if c.Result == lds.Failed || c.Result == lds.NotDone && c.Name != emrtd.CheckChip {
+			t.Errorf("%s is %s: %s", c.Name, c.Result, c.Why)
+		}
+	}
+	if digest(files[lds.SOD]) != receipt.SOD {
+		t.Error("another SOD than the receipt's")
+	}
+	t.Logf("%d commands, %d bytes sent, %d received", m.commands, m.sent, m.received)
+	if m.commands > 40 {
+		t.Errorf("%d commands for one reading", m.commands)
+	}
+}
+
 // liar answers one command, or all from it on, with something else.
 type liar struct {
 	card.Channel
@@ -384,5 +420,14 @@ func TestRunStopsBetweenSteps(t *testing.T) {
 	}
 	if _, err := Run(context.Background(), card.Over(s.chip), plan, nil); err == nil {
 		t.Error("a plan for another chip was run")
+	}
+	pin, err := s.authority.Cards.PIN(plan.Chip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		if text := fmt.Sprintf(format, plan); strings.Contains(text, pin) || len(text) > 200 {
+			t.Errorf("a plan prints as %s", text)
+		}
 	}
 }

@@ -87,7 +87,8 @@ type Proof struct {
 	Certificates map[string]string // PIV slot ("9a") -> of the certificate
 }
 
-// Plan is all that Run needs for one chip. It holds secrets: never log it.
+// Plan is all that Run needs for one chip. It holds secrets, and prints as its
+// profile and chip only.
 type Plan struct {
 	Profile  string     // name of the profile
 	Chip     string     // the chip it was compiled for
@@ -95,6 +96,14 @@ type Plan struct {
 	MRZ      access.MRZ // opens the finished card with BAC; zero where the profile writes no eMRTD
 	Stages   []Stage
 }
+
+// String names profile and chip.
+func (p Plan) String() string {
+	return fmt.Sprintf("plan of profile %s for chip %s", p.Profile, p.Chip)
+}
+
+// GoString does the same for %#v.
+func (p Plan) GoString() string { return p.String() }
 
 // Steps names all steps in the order in which Run takes them.
 func (p Plan) Steps() []string {

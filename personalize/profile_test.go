@@ -2,12 +2,14 @@ package personalize
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"cardstation/devices/card"
 	"cardstation/devices/card/access"
 )
 
@@ -44,7 +46,7 @@ func TestAProfileThatIsWrongNamesFileAndLine(t *testing.T) {
 		{"level: 0x33", "level: 0x01", "security level"},
 		{"level: 0x33", "level: 4000", ""},
 		{"issuer-version: 0x01", "issuer-version: 0xFF", "issuer's key version"},
-		{"longest: 16384", "longest: 0", "longest"},
+		{"longest: 32000", "longest: 0", "longest"},
 		{"active-authentication: p-256", "active-authentication: dsa", "dsa"},
 		{"channel: card-manager", "channel: wire", "wire"},
 		{"EF.SOD: 4096", "EF.XYZ: 4096", "EF.XYZ"},
@@ -135,4 +137,50 @@ func TestEverybodysFirstGuessIsNoPIN(t *testing.T) {
 			t.Errorf("weak(%s) is %v", s, !want)
 		}
 	}
+}
+
+// Values by "openssl kdf ... HKDF" over the same inputs. They must never change: cards
+// in the field hang on them.
+func TestCardKeysAreHKDFAsOpenSSLHasIt(t *testing.T) {
+	keys, err := NewCardKeys(bytes.Repeat([]byte{9}, MasterSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := keys.ManagementKey("cplc:0102")
+	if got := hex.EncodeToString(key); err != nil || got != "5aa5fd33b19bdabfa11ac87053cc5e73930534fd6813dc05" {
+		t.Errorf("management key %s, %v", got, err)
+	}
+	set, err := keys.SCP03(access.KeyInfo{Diversification: [10]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}})
+	if got := hex.EncodeToString(set.ENC); err != nil || got != "8b9e556b53cac7fbc38dba294e17e4e2" {
+		t.Errorf("scp03 enc %s, %v", got, err)
+	}
+	if pin, err := keys.PIN("cplc:0102"); err != nil || pin != "846170" {
+		t.Errorf("pin %s, %v", pin, err)
+	}
+}
+
+// played is a chip that says what the bytes say: a length, then that many bytes.
+type played struct{ script []byte }
+
+func (p *played) Exchange([]byte) ([]byte, error) {
+	if len(p.script) == 0 {
+		return nil, nil
+	}
+	n := min(int(p.script[0]), len(p.script)-1)
+	answer := p.script[1 : 1+n]
+	p.script = p.script[1+n:]
+	return answer, nil
+}
+
+func FuzzIdentify(f *testing.F) {
+	f.Add(append([]byte{2, 0x90, 0, 47, 0x9F, 0x7F, 0x2A}, append(make([]byte, 42), 0x90, 0)...))
+	f.Add([]byte{2, 0x6A, 0x82, 2, 0x90, 0, 6, 1, 2, 3, 4, 0x90, 0})
+	f.Fuzz(func(t *testing.T, script []byte) {
+		if chip, err := Identify(card.Over(&played{script})); err == nil && !strings.Contains(chip, ":") {
+			t.Errorf("identity %q", chip)
+		}
+		m := manager{managerProfile: managerProfile{aid: cardManager, transport: 0xFF, issuer: 1}}
+		_, _ = m.replaced(card.Over(&played{script}))
+		_, _ = secured{}.Holds(card.Over(&played{script}))
+	})
 }

@@ -25,7 +25,7 @@ const (
 // the face right after what says where it is.
 var Everyday = []lds.FileID{lds.COM, lds.SOD, lds.DG1, lds.DG2, lds.DG13, lds.DG14, lds.DG15}
 
-// Inspect selects the eMRTD application, opens the chip through door, reads want
+// Inspect asks the chip how much it gives at once, selects the eMRTD application, opens the chip through door, reads want
 // (nil: Everyday), checks the files by passive authentication and has the chip
 // prove that it holds the key of DG15. Every check is a row, also those that could
 // not be done, with the reason; what the chip does wrong is in the rows, never an
@@ -33,6 +33,10 @@ var Everyday = []lds.FileID{lds.COM, lds.SOD, lds.DG1, lds.DG2, lds.DG13, lds.DG
 func Inspect(c card.Card, door access.Access, trust lds.Trust, now time.Time, want ...lds.FileID) (lds.Files, []lds.Check) {
 	if len(want) == 0 {
 		want = Everyday
+	}
+	var reader Reader
+	if lengths, err := ReadLengths(c); err == nil {
+		reader.Longest = lengths.Longest()
 	}
 	if err := Select(c); err != nil {
 		return nil, []lds.Check{undone(CheckAccess, fmt.Errorf("select the eMRTD application: %w", err))}
@@ -42,7 +46,7 @@ func Inspect(c card.Card, door access.Access, trust lds.Trust, now time.Time, wa
 		return nil, []lds.Check{undone(CheckAccess, err)}
 	}
 	rows := []lds.Check{{Name: CheckAccess, Result: lds.Passed}}
-	files, notes, err := Read(open, want...)
+	files, notes, err := reader.Read(open, want...)
 	rows = append(rows, reading(notes, err))
 	rows = append(rows, lds.Verify(files, trust, now)...)
 	rows = append(rows, active(open, files))

@@ -46,7 +46,7 @@ var shorter = []int{safeLongest, 96, 32}
 // gives under secure messaging.
 type Reader struct {
 	// Longest is the most bytes asked for in one command; 0 is 223. Over 223 the
-	// chip must know extended lengths: see ReadLengths. It goes down by itself
+	// chip must know extended lengths: see Lengths.Longest. It goes down by itself
 	// where the chip refuses a length.
 	Longest int
 	notes   []Note
@@ -223,6 +223,16 @@ func readBinary(offset, n int) card.Command {
 // Lengths are the longest command and response APDUs in bytes that a chip says it
 // takes; 0 where it does not say.
 type Lengths struct{ Command, Response int }
+
+// Longest is the most file data that one answer carries under secure messaging, for
+// Reader; 0 where the chip does not know extended lengths.
+func (l Lengths) Longest() int {
+	const wrapping = 64 // DO 87 with padding, DO 99, DO 8E and the status word, rounded up
+	if l.Response <= card.MaxShortNe+wrapping || l.Command <= card.MaxShortData {
+		return 0
+	}
+	return min(l.Response-wrapping, card.MaxExtendedNe-wrapping)
+}
 
 // ReadLengths reads the extended length information (DO 7F66, ISO/IEC 7816-4:2020,
 // 12.8.1) from EF.ATR/INFO under the master file, in the clear. It leaves the

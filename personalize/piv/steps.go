@@ -27,6 +27,12 @@ type Secrets struct {
 	ManagementKey []byte
 }
 
+// String keeps the secrets out of every log.
+func (Secrets) String() string { return "piv secrets" }
+
+// GoString does the same for %#v.
+func (Secrets) GoString() string { return "piv secrets" }
+
 // Key is one key pair to be made on the chip.
 type Key struct {
 	Slot      Slot
