@@ -137,6 +137,13 @@ func (s *sheet) look(img image.Image) {
 	f := measure(g)
 	ridges := f.ridges().clean()
 	all := ridges.regions()
+	if len(s.Position.Fingers()) > 1 {
+		var apart []region
+		for _, r := range all {
+			apart = append(apart, ridges.split(r, widestFinger)...)
+		}
+		all = apart
+	}
 	s.fingers = fingertips(all)
 	black, drowned := s.ink(f, ridges)
 	if len(s.fingers) == 0 {

@@ -282,6 +282,28 @@ func TestRealSlapWithFingersGoneIsRefused(t *testing.T) {
 	}
 }
 
+// TestFingersThatTouchAreCounted pushes the fingers of a slap together.
+func TestFingersThatTouchAreCounted(t *testing.T) {
+	slap := captured(t, biometrics.RightFour)
+	const by = 130 // pixels that each finger moves towards the second
+	tight := image.NewGray(slap.Rect)
+	filled(tight, tight.Rect, 255)
+	for i, shift := range []int{by, 0, -by, -2 * by} {
+		for y := range slap.Rect.Dy() {
+			for x := 400 * i; x < 400*(i+1); x++ {
+				if to := x + shift; to >= 0 && to < slap.Rect.Dx() {
+					at := y*slap.Stride + to
+					tight.Pix[at] = min(tight.Pix[at], slap.Pix[y*slap.Stride+x])
+				}
+			}
+		}
+	}
+	q := assess(t, finger.Assessor{Position: biometrics.RightFour, PPI: 500}, tight)
+	if n, _ := q.Component("fingers"); n != 4 || !q.Accepted() {
+		t.Errorf("%v fingers, %v", n, q.Reasons())
+	}
+}
+
 func TestSenselessQuestionsAreErrors(t *testing.T) {
 	index := captured(t, biometrics.RightIndex)
 	for _, a := range []finger.Assessor{
@@ -302,8 +324,9 @@ func FuzzAssess(f *testing.F) {
 	f.Add(uint16(0), uint16(0), uint8(13), []byte{})
 	f.Add(uint16(1), uint16(400), uint8(1), []byte{1, 2, 3})
 	f.Add(uint16(640), uint16(480), uint8(15), []byte("0123456789"))
+	f.Add(uint16(1290), uint16(800), uint8(14), []byte{0, 60, 200, 255, 255, 180, 40, 10, 5})
 	f.Fuzz(func(t *testing.T, w, h uint16, p uint8, fill []byte) {
-		g := image.NewGray(image.Rect(0, 0, int(w%900), int(h%900)))
+		g := image.NewGray(image.Rect(0, 0, int(w%1300), int(h%900)))
 		for i := range g.Pix {
 			if len(fill) > 0 {
 				g.Pix[i] = fill[(i+i/7)%len(fill)]

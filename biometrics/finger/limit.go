@@ -1,6 +1,10 @@
 package finger
 
-import "cardstation/biometrics"
+import (
+	"slices"
+
+	"cardstation/biometrics"
+)
 
 // What the ridges of an accepted print keep to. Ridge periods of adults lie
 // about 0.45 mm, of children about 0.35 mm; the bounds find a resolution that is
@@ -14,8 +18,10 @@ const (
 	leastBlack         = 80.0 // mm2 of black that are ink rather than a hole in the paper
 )
 
-// A region is a finger from this size on, in mm and mm2.
+// A region is a finger from this size on, and several where it is wider, in mm
+// and mm2.
 const (
+	widestFinger     = 24.0
 	leastFingerWidth = 6.0
 	leastFingerArea  = 45.0
 )
@@ -55,6 +61,7 @@ func limitOf(p biometrics.Position, i biometrics.Impression) limit {
 // first. A region that lies below another one is the next joint of the same
 // finger.
 func fingertips(all []region) []region {
+	slices.SortStableFunc(all, func(a, b region) int { return len(b.cells) - len(a.cells) })
 	var out []region
 	for _, r := range all {
 		if r.width() < leastFingerWidth || r.area() < leastFingerArea {
@@ -62,9 +69,9 @@ func fingertips(all []region) []region {
 		}
 		tip := true
 		for _, o := range all {
-			middle := (r.box.Min.X + r.box.Max.X) / 2
+			middle, slack := (r.box.Min.X+r.box.Max.X)/2, o.box.Dx()/6
 			if o.area() >= leastFingerArea && o.width() >= leastFingerWidth &&
-				middle >= o.box.Min.X && middle < o.box.Max.X &&
+				middle >= o.box.Min.X-slack && middle < o.box.Max.X+slack &&
 				r.box.Min.Y+r.box.Max.Y > o.box.Min.Y+o.box.Max.Y && r.box.Min.Y >= o.box.Max.Y-2 {
 				tip = false
 				break

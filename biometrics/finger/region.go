@@ -107,3 +107,64 @@ func (m mask) flood(start int, seen []bool) region {
 	}
 	return r
 }
+
+// split parts a region that is wider than a finger where it is thinnest, so that
+// fingers which touch count each for itself. A region that does not fall apart
+// comes back as it is.
+func (m mask) split(r region, widest float64) []region {
+	if r.width() <= widest {
+		return []region{r}
+	}
+	const rounds, least = 5, 12 // blocks peeled off at most, and left of a finger at least
+	core := mask{w: m.w, h: m.h, on: make([]bool, len(m.on))}
+	for _, i := range r.cells {
+		core.on[i] = true
+	}
+	for range rounds {
+		core = core.where(true, func(_ bool, n int) bool { return n == 9 })
+		parts := slices.DeleteFunc(core.regions(), func(p region) bool { return len(p.cells) < least })
+		if len(parts) > 1 {
+			var out []region
+			for _, p := range m.share(r, parts) {
+				out = append(out, m.split(p, widest)...)
+			}
+			return out
+		}
+	}
+	return []region{r}
+}
+
+// share gives each cell of r to the part that is nearest to it.
+func (m mask) share(r region, parts []region) []region {
+	free := make(map[int]bool, len(r.cells))
+	for _, i := range r.cells {
+		free[i] = true
+	}
+	fronts := make([][]int, len(parts))
+	for k, p := range parts {
+		fronts[k] = p.cells
+		for _, i := range p.cells {
+			delete(free, i)
+		}
+	}
+	for moved := true; moved; {
+		moved = false
+		for k := range parts {
+			var next []int
+			for _, i := range fronts[k] {
+				for _, j := range [4]int{i - 1, i + 1, i - m.w, i + m.w} {
+					if !free[j] || max(i%m.w-j%m.w, j%m.w-i%m.w) > 1 {
+						continue
+					}
+					delete(free, j)
+					next = append(next, j)
+					parts[k].box = parts[k].box.Union(image.Rect(j%m.w, j/m.w, j%m.w+1, j/m.w+1))
+				}
+			}
+			parts[k].cells = append(parts[k].cells, next...)
+			fronts[k] = next
+			moved = moved || len(next) > 0
+		}
+	}
+	return parts
+}
