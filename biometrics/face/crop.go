@@ -111,20 +111,6 @@ func pad(inside *image.NRGBA, whole, part image.Rectangle) *image.NRGBA {
 	return out
 }
 
-// ForCard finds the face, crops the picture about it and encodes it for DG2 in at
-// most maxBytes: Find, Crop and EncodeDG2 in one.
-func ForCard(img image.Image, maxBytes int) ([]byte, error) {
-	f, err := Find(img)
-	if err != nil {
-		return nil, err
-	}
-	cut, err := Crop(img, f)
-	if err != nil {
-		return nil, err
-	}
-	return EncodeDG2(cut, maxBytes)
-}
-
 // JPEG qualities that EncodeDG2 searches between.
 const (
 	leastJPEG = 25

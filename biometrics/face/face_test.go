@@ -286,6 +286,19 @@ func TestDG2StaysWithinItsSizeAndCloseToIt(t *testing.T) {
 	}
 }
 
+func TestAssessmentsMayRunSideBySide(t *testing.T) {
+	img := portrait(t, 1)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if q, err := (face.Assessor{}).Assess(img); err != nil || !q.Accepted() {
+				t.Error(q.Reasons(), err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func TestNoPictureIsAnError(t *testing.T) {
 	for _, img := range []image.Image{nil, image.NewGray(image.Rectangle{})} {
 		if _, err := (face.Assessor{}).Assess(img); err == nil {

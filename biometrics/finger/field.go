@@ -158,29 +158,29 @@ const (
 
 var periods = [...]float64{3.2, 4, 4.7, 5.4, 6.2, 7, 8, 9, 10.2, 11.6, 13.2, 15, 17, 20, 25}
 
-// waves holds windowed cosine and sine for each period; window is Hann's.
-var (
-	waves  [len(periods)][2][profileLength]float64
-	window [profileLength]float64
-	// tone is the ratio of peak to whole energy that a pure wave would have.
-	tone float64
-)
+// spectrum holds what profiles are compared with.
+type spectrum struct {
+	window [profileLength]float64                  // Hann's
+	waves  [len(periods)][2][profileLength]float64 // windowed cosine and sine of each period
+	tone   float64                                 // peak to whole energy of a pure wave
+}
 
-func init() {
+var pure = func() (s spectrum) {
 	var sum, squares float64
-	for i := range window {
-		window[i] = 0.5 - 0.5*math.Cos(2*math.Pi*(float64(i)+0.5)/profileLength)
-		sum += window[i]
-		squares += window[i] * window[i]
+	for i := range s.window {
+		s.window[i] = 0.5 - 0.5*math.Cos(2*math.Pi*(float64(i)+0.5)/profileLength)
+		sum += s.window[i]
+		squares += s.window[i] * s.window[i]
 	}
-	tone = sum * sum / (2 * squares)
+	s.tone = sum * sum / (2 * squares)
 	for p, period := range periods {
-		for i := range window {
+		for i, w := range s.window {
 			sin, cos := math.Sincos(2 * math.Pi * float64(i) / period)
-			waves[p][0][i], waves[p][1][i] = window[i]*cos, window[i]*sin
+			s.waves[p][0][i], s.waves[p][1][i] = w*cos, w*sin
 		}
 	}
-}
+	return s
+}()
 
 // profile averages the picture along the ridges around cx, cy and looks for the
 // one period that explains the most. It answers 0 where the best is an end of
@@ -211,14 +211,14 @@ func profile(g *image.Gray, cx, cy int, across float64) (period, clarity float64
 func strongest(s *[profileLength]float64) (period, clarity float64) {
 	var mean, sum float64
 	for i, v := range s {
-		mean += window[i] * v
-		sum += window[i]
+		mean += pure.window[i] * v
+		sum += pure.window[i]
 	}
 	mean /= sum
 	var energy float64
 	for i := range s {
 		s[i] -= mean
-		energy += window[i] * window[i] * s[i] * s[i]
+		energy += pure.window[i] * pure.window[i] * s[i] * s[i]
 	}
 	if energy == 0 {
 		return 0, 0
@@ -227,8 +227,8 @@ func strongest(s *[profileLength]float64) (period, clarity float64) {
 	for p := range periods {
 		var re, im float64
 		for i, v := range s {
-			re += waves[p][0][i] * v
-			im += waves[p][1][i] * v
+			re += pure.waves[p][0][i] * v
+			im += pure.waves[p][1][i] * v
 		}
 		if e := re*re + im*im; e > top {
 			best, top = p, e
@@ -237,5 +237,5 @@ func strongest(s *[profileLength]float64) (period, clarity float64) {
 	if best == 0 || best == len(periods)-1 {
 		return 0, 0
 	}
-	return periods[best], min(1, top/energy/tone)
+	return periods[best], min(1, top/energy/pure.tone)
 }

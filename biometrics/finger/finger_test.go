@@ -248,6 +248,27 @@ func onSheet(img image.Image, w, h int) *image.Gray {
 	return g
 }
 
+func TestAMannequinsPortraitIsNoPrint(t *testing.T) {
+	data, err := os.ReadFile(realData + "face/mannequin-1181x1575.jpg")
+	if err != nil {
+		t.Skip("no real portrait beside the project: ", err)
+	}
+	img, err := biometrics.Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []biometrics.Position{biometrics.RightThumb, biometrics.LeftFour, biometrics.BothThumbs} {
+		a := finger.Assessor{Position: p, PPI: 500}
+		if q := assess(t, a, imaging.Resize(img, 1600, 0, imaging.Linear)); !slices.Contains(codes(q), "colour") {
+			t.Errorf("%v: %v", p, codes(q))
+		}
+		grey := imaging.Resize(biometrics.Grey(img), 1600, 0, imaging.Linear)
+		if q := assess(t, a, grey); q.Accepted() {
+			t.Errorf("%v: accepted, %v", p, q.Components)
+		}
+	}
+}
+
 func TestMissingFingersAreNotAskedFor(t *testing.T) {
 	slap := filled(captured(t, biometrics.RightFour), image.Rect(0, 0, 400, 1500), 246)
 	q := assess(t, finger.Assessor{Position: biometrics.RightFour, PPI: 500, Missing: 1}, slap)
