@@ -1,5 +1,5 @@
-// Package console is the station's web console: three pages, for desk, line and
-// office, and a log in. The pages are shells; their scripts speak the same /v1
+// Package console is the station's web console: pages for desk, line, office
+// and people, and a log in. The pages are shells; their scripts speak the same /v1
 // API as everybody else. Nothing is built and nothing is loaded from outside.
 package console
 
@@ -30,6 +30,7 @@ var pages = []page{
 	{"/desk", "desk", "Desk", "desk.js"},
 	{"/line", "line", "Line", "line.js"},
 	{"/office", "office", "Office", "office.js"},
+	{"/people", "people", "People", "people.js"},
 }
 
 // Paths lists what the handler of New serves, as patterns of a router that
