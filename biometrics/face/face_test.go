@@ -286,6 +286,51 @@ func TestDG2StaysWithinItsSizeAndCloseToIt(t *testing.T) {
 	}
 }
 
+// TestTheSamePictureGivesTheSameDG2: a chip torn out while it was written is finished by
+// compiling its record again, so not one byte may differ.
+func TestTheSamePictureGivesTheSameDG2(t *testing.T) {
+	imgs := map[string]biometrics.Image{}
+	for seed := range uint64(4) {
+		imgs[fmt.Sprint("seed ", seed)] = portrait(t, seed)
+	}
+	for name := range mannequins {
+		if _, err := os.Stat(realData); err == nil {
+			imgs[name] = mannequin(t, name)
+		}
+	}
+	for name, img := range imgs {
+		var first []byte
+		var found face.Face
+		for run := range 20 {
+			f, err := face.Find(img)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			if run > 0 && f != found {
+				t.Fatalf("%s: run %d finds %v, the first one %v", name, run, f, found)
+			}
+			found = f
+			if run%5 != 0 {
+				continue
+			}
+			cut, err := face.Crop(img, f)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			data, err := face.EncodeDG2(cut, 15000)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			if first == nil {
+				first = data
+			}
+			if !bytes.Equal(first, data) {
+				t.Fatalf("%s: run %d gives another picture", name, run)
+			}
+		}
+	}
+}
+
 func TestAssessmentsMayRunSideBySide(t *testing.T) {
 	img := portrait(t, 1)
 	var wg sync.WaitGroup

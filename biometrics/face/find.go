@@ -25,7 +25,7 @@ var pupilCascade []byte
 
 type detectors struct {
 	faces  *pigo.Pigo
-	pupils *pigo.PuplocCascade
+	pupils *pupils
 }
 
 // load unpacks the cascades once; both are read-only afterwards.
@@ -34,7 +34,7 @@ var load = sync.OnceValues(func() (detectors, error) {
 	if err != nil {
 		return detectors{}, fmt.Errorf("unpack face cascade: %w", err)
 	}
-	pupils, err := pigo.NewPuplocCascade().UnpackCascade(pupilCascade)
+	pupils, err := unpackPupils(pupilCascade)
 	if err != nil {
 		return detectors{}, fmt.Errorf("unpack pupil cascade: %w", err)
 	}
@@ -78,11 +78,11 @@ const (
 	searchShare = 0.2 // smallest face, of the shorter side
 	leastScore  = 15
 	otherShare  = 0.15 // of the best face's score: from here on another one counts
-	pupilTries  = 63
 )
 
-// Find finds the one face of a picture and its pupils. Errors are ErrNoFace,
-// ErrNoEyes and ErrFaces; anything else is a fault of the program.
+// Find finds the one face of a picture and its pupils, the same ones each time.
+// Errors are ErrNoFace, ErrNoEyes and ErrFaces; anything else is a fault of the
+// program.
 func Find(img image.Image) (Face, error) {
 	d, err := load()
 	if err != nil {
@@ -152,11 +152,12 @@ func overlap(a, b pigo.Detection) bool {
 // is known; what lies elsewhere is no pupil.
 func (d detectors) eyes(p pigo.ImageParams, c pigo.Detection) (Face, error) {
 	look := func(side float64) image.Point {
-		r := d.pupils.RunDetector(pigo.Puploc{
-			Row: c.Row - int(0.085*float64(c.Scale)), Col: c.Col + int(side*0.185*float64(c.Scale)),
-			Scale: float32(c.Scale) * 0.4, Perturbs: pupilTries,
-		}, p, 0, false)
-		return image.Pt(r.Col, r.Row)
+		scale := float64(c.Scale)
+		at := d.pupils.locate(p, point{
+			row: float32(float64(c.Row) - 0.085*scale), col: float32(float64(c.Col) + side*0.185*scale),
+			scale: float32(0.4 * scale),
+		})
+		return image.Pt(int(at.col), int(at.row))
 	}
 	half := c.Scale / 2
 	f := Face{
