@@ -73,6 +73,19 @@ type server struct {
 
 // New makes the handler of the API and the console.
 func New(cfg Config) http.Handler {
+	s, engine := newServer(cfg)
+	s.routes()
+	s.serveDocument(engine)
+	engine.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
+	pages := console.New(console.Options{Simulated: cfg.Simulated, Station: cfg.Station})
+	for _, path := range console.Paths() {
+		engine.GET(path, gin.WrapH(pages))
+	}
+	return s.shell(engine)
+}
+
+// newServer fills in what cfg leaves out and makes a server without routes.
+func newServer(cfg Config) (*server, *gin.Engine) {
 	hook()
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -87,9 +100,8 @@ func New(cfg Config) http.Handler {
 		cfg.Limits.Image = 20 << 20
 	}
 	s := &server{cfg: cfg, log: cfg.Log, now: cfg.Now, sessions: newSessions(cfg.Now),
-		byLogin: newLimiter(5, 10*time.Second, cfg.Now), byAddress: newLimiter(20, 2*time.Second, cfg.Now),
-		hashing: make(chan struct{}, 2), buffers: newBuffers(cfg.Now), streams: make(chan struct{}, 256)}
-	s.nobody = unusableHash()
+		byLogin: newLimiter(5, 10*time.Second, cfg.Now), byAddress: newLimiter(20, 2*time.Second, cfg.Now), hashing: make(chan struct{}, 2),
+		nobody: unusableHash(), buffers: newBuffers(cfg.Now), streams: make(chan struct{}, 256)}
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
@@ -98,14 +110,7 @@ func New(cfg Config) http.Handler {
 	engine.NoMethod(func(c *gin.Context) { refuse(c.Writer, http.StatusMethodNotAllowed, "this path has no such method") })
 	s.api = humagin.New(engine, document())
 	s.api.UseMiddleware(s.guard)
-	s.routes()
-	s.serveDocument(engine)
-	engine.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
-	pages := console.New(console.Options{Simulated: cfg.Simulated, Station: cfg.Station})
-	for _, path := range console.Paths() {
-		engine.GET(path, gin.WrapH(pages))
-	}
-	return s.shell(engine)
+	return s, engine
 }
 
 // Server gives a server for handler with its time-outs: a client that dawdles is
@@ -198,7 +203,6 @@ func register[I, O any](s *server, op huma.Operation, codes []int, h func(contex
 			Content: map[string]*huma.MediaType{"application/problem+json": {Schema: problem}}}
 	}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
-		lift(ctx)
 		out, err := h(ctx, in)
 		if err != nil {
 			return nil, problemOf(ctx, s.log, err)

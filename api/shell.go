@@ -94,14 +94,6 @@ func (w *seen) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 type writerKey struct{}
 
-// lift takes the read deadline off once the body is read: net/http would cancel
-// the request of a handler that works longer than the deadline.
-func lift(ctx context.Context) {
-	if c, ok := ctx.Value(writerKey{}).(*http.ResponseController); ok {
-		_ = c.SetReadDeadline(time.Time{})
-	}
-}
-
 // patience gives the answer of this request more time than the server's
 // time-out.
 func patience(ctx context.Context, d time.Duration) {
