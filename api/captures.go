@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -204,14 +206,19 @@ func (s *server) overrideCapture(ctx context.Context, in *overrideInput) (*captu
 	return &captureOutput{Body: s.viewCapture(c, in.ID)}, err
 }
 
-// captureAll captures the biometricData of an enrolment, in order. What the
-// enrolment has already is not captured again, so that a repeated request counts
-// no second try. Images that the gate refuses are told together at the end.
+// captureAll captures the biometricData of an enrolment, in the order of its
+// slots. What the enrolment has already is not captured again, so that a repeated
+// request counts no second try. A finger that the gate refuses ends it: those
+// behind it wait for it.
 func (s *server) captureAll(ctx context.Context, e station.Enrolment, all []BiometricData) error {
+	order, err := captureOrder(all)
+	if err != nil {
+		return err
+	}
 	refused := map[string]string{}
-	for i, b := range all {
+	for _, i := range order {
 		at := fmt.Sprintf("biometricData[%d]", i)
-		c, err := s.captureOne(ctx, e, b)
+		c, err := s.captureOne(ctx, e, all[i])
 		var wrong *station.Error
 		if errors.As(err, &wrong) && wrong.Kind == station.Correct {
 			return &station.Error{Kind: station.Correct, What: at, Err: err, Hint: wrong.Hint, Fields: map[string]string{at: wrong.Error()}}
@@ -220,13 +227,32 @@ func (s *server) captureAll(ctx context.Context, e station.Enrolment, all []Biom
 			return err
 		}
 		if c.State == station.CaptureRefused {
-			refused[at] = strings.Join(c.Reasons, "; ")
+			refused[at] = strings.Join(c.Reasons, " ")
+			if c.Slot != station.Portrait {
+				break
+			}
 		}
 	}
 	if len(refused) > 0 {
-		return &station.Error{Kind: station.Correct, What: "images were refused; everything else was taken over", Hint: "capture them again", Fields: refused}
+		return &station.Error{Kind: station.Correct, What: "images were refused; what was sent before them is taken over", Hint: "capture them again, then send the rest", Fields: refused}
 	}
 	return nil
+}
+
+// captureOrder gives the indexes of all in the order of capture.
+func captureOrder(all []BiometricData) ([]int, error) {
+	order := make([]int, len(all))
+	place := make([]int, len(all))
+	for i, b := range all {
+		slot, err := b.slot()
+		if err != nil {
+			at := fmt.Sprintf("biometricData[%d]", i)
+			return nil, &station.Error{Kind: station.Correct, What: at, Err: err, Fields: map[string]string{at: err.Error()}}
+		}
+		order[i], place[i] = i, slices.Index(slots, slot)
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(place[a], place[b]) })
+	return order, nil
 }
 
 func (s *server) captureOne(ctx context.Context, e station.Enrolment, b BiometricData) (station.Capture, error) {

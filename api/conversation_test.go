@@ -28,7 +28,7 @@ import (
 //
 // In an answer "*" is any value and "$name" any value that is kept; $name in a
 // request is replaced by it. @citizen stands for a whole citizen's
-// biographicData, @portrait for a JPEG in base64,
+// biographicData, @portrait for a JPEG in base64, @tiny for a PNG that is refused,
 // @number for the citizen's personal number. "! fill ID" captures what an
 // enrolment lacks, "! issue CHIP" has the line make the next card, "! wait
 // DURATION" moves the clock. Lines that begin with # are comments; a blank line
@@ -285,7 +285,7 @@ func (c *talk) differs(path string, want, got any) string {
 
 // known puts in what stands for itself in requests and answers.
 func known(s string) string {
-	return strings.NewReplacer("@portrait", base64.StdEncoding.EncodeToString(portraitJPEG()), "@number", someone().Number).Replace(s)
+	return strings.NewReplacer("@tiny", base64.StdEncoding.EncodeToString(picture(20, 9)), "@portrait", base64.StdEncoding.EncodeToString(portraitJPEG()), "@number", someone().Number).Replace(s)
 }
 
 func (c *talk) fill(s string) string {
