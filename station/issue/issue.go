@@ -62,6 +62,9 @@ func (l *Line) Issue(ctx context.Context, reader string, c card.Card) (station.O
 	}
 	checks, err := l.readBack(c, order, plan)
 	if err != nil {
+		if _, gone := personalize.Identify(c); errors.Is(gone, card.ErrGone) || errors.Is(gone, card.ErrNoAnswer) {
+			err = fmt.Errorf("%w: %w", err, gone) // the chip left; it did nothing wrong
+		}
 		return order, l.failChip(ctx, order, err)
 	}
 	order.State, order.Changed = station.OrderIssued, l.cfg.Now().UTC()
@@ -101,7 +104,10 @@ func (l *Line) failOrder(ctx context.Context, o station.Order, cause error) erro
 
 // failChip decides between putting the same chip back and scrapping it.
 func (l *Line) failChip(ctx context.Context, o station.Order, cause error) error {
+	var ours *station.Error
 	switch {
+	case errors.As(cause, &ours): // the journal's, not the chip's
+		return cause
 	case ctx.Err() != nil && errors.Is(cause, ctx.Err()):
 		return &station.Error{Kind: station.Retry, What: "issue order " + o.ID, Err: cause, Hint: "the station is stopping; the card is resumed when it is put back"}
 	case errors.Is(cause, card.ErrGone) || errors.Is(cause, card.ErrNoAnswer):

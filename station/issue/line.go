@@ -81,7 +81,7 @@ const (
 	ReaderDone    ReaderState = "done"    // take the finished card out
 	ReaderIdle    ReaderState = "idle"    // a blank is in, no order waits
 	ReaderProblem ReaderState = "problem" // see Problem and Hint
-	ReaderStopped ReaderState = "stopped" // the line must not go on
+	ReaderStopped ReaderState = "stopped" // leave the card in: the station cannot note it down, see Hint
 	ReaderReading ReaderState = "reading" // a verification is under way
 )
 
@@ -128,47 +128,67 @@ func (l *Line) set(reader string, f func(*ReaderStatus)) {
 	s.Since = l.cfg.Now()
 }
 
-// Serve drives one reader until ctx is done or the reader is gone. The card in
-// the reader when ctx ends is left between two steps: it resumes when it is put
-// back. A StopLine error ends Serve.
-func (l *Line) Serve(ctx context.Context, r card.Reader) error {
+// pause is how long a reader in trouble is left alone before it is tried again.
+const pause = 2 * time.Second
+
+// Serve drives one reader until ctx is done: a reader that fails, hangs or is busy
+// is shown with its problem and tried again. The card in the reader when ctx ends
+// is left between two steps: it resumes when it is put back.
+func (l *Line) Serve(ctx context.Context, r card.Reader) {
+	l.set(r.Name(), func(s *ReaderStatus) { *s = ReaderStatus{Name: s.Name, Use: s.Use, State: ReaderEmpty} })
 	defer func() {
 		l.mu.Lock()
-		if s := l.desk[r.Name()]; s != nil && s.State != ReaderStopped {
-			delete(l.desk, r.Name())
-		}
+		delete(l.desk, r.Name())
 		l.mu.Unlock()
 	}()
-	l.set(r.Name(), func(s *ReaderStatus) { *s = ReaderStatus{Name: s.Name, Use: s.Use, State: ReaderEmpty} })
-	for {
+	for ctx.Err() == nil {
 		session, err := r.Wait(ctx)
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil
+			if ctx.Err() == nil {
+				l.trouble(r.Name(), err)
+				sleep(ctx, pause)
 			}
-			return err
-		}
-		l.set(r.Name(), func(s *ReaderStatus) { *s = ReaderStatus{Name: s.Name, Use: s.Use, State: ReaderIdle} })
-		err = l.serveChip(ctx, r.Name(), session)
-		if closeErr := session.Close(); closeErr != nil {
-			l.cfg.Log.Warn("reader did not let go of its card", "reader", r.Name(), "err", closeErr)
-		}
-		if err == nil {
 			continue
 		}
-		stop := station.KindOf(err) == station.StopLine
-		l.trouble(r.Name(), err, stop)
-		if stop {
-			return err
+		l.set(r.Name(), func(s *ReaderStatus) { *s = ReaderStatus{Name: s.Name, Use: s.Use, State: ReaderIdle} })
+		l.serveSession(ctx, r.Name(), session)
+		if err := session.Close(); err != nil {
+			l.cfg.Log.Warn("reader did not let go of its card", "reader", r.Name(), "err", err)
 		}
 	}
 }
 
-func (l *Line) trouble(reader string, err error, stop bool) {
-	l.cfg.Log.Warn("card not issued", "reader", reader, "err", err)
+// serveSession serves one chip. Where the station could not note down what the
+// chip holds, the chip stays in hand and the reader stopped until it can: the same
+// way is gone again, nothing is written twice.
+func (l *Line) serveSession(ctx context.Context, reader string, session card.Session) {
+	for {
+		err := l.serveChip(ctx, reader, session)
+		if err == nil {
+			return
+		}
+		l.trouble(reader, err)
+		if station.KindOf(err) != station.StopLine || !sleep(ctx, pause) {
+			return
+		}
+	}
+}
+
+// sleep tells whether d passed before ctx was done.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+func (l *Line) trouble(reader string, err error) {
+	l.cfg.Log.Warn("reader in trouble", "reader", reader, "err", err)
 	l.set(reader, func(s *ReaderStatus) {
 		s.State, s.Problem, s.Hint = ReaderProblem, err.Error(), station.HintOf(err)
-		if stop {
+		if station.KindOf(err) == station.StopLine {
 			s.State = ReaderStopped
 		}
 	})
@@ -177,11 +197,14 @@ func (l *Line) trouble(reader string, err error, stop bool) {
 // serveChip issues the chip, waiting for an order where none is there yet.
 func (l *Line) serveChip(ctx context.Context, reader string, session card.Session) error {
 	c := card.Over(session)
-	for {
+	for waited := false; ; waited = true {
 		wake := l.poked()
 		_, err := l.Issue(ctx, reader, c)
-		var none *station.Error
-		if !errors.As(err, &none) || none.Kind != station.Unknown {
+		if waited && station.KindOf(err) == station.Retry && (errors.Is(err, card.ErrGone) || errors.Is(err, card.ErrNoAnswer)) && !l.claimed(reader) {
+			l.set(reader, func(s *ReaderStatus) { *s = ReaderStatus{Name: s.Name, Use: s.Use, State: ReaderEmpty} })
+			return nil // a blank that waited was taken out
+		}
+		if err == nil || station.KindOf(err) != station.Unknown {
 			return err
 		}
 		select {
@@ -191,4 +214,12 @@ func (l *Line) serveChip(ctx context.Context, reader string, session card.Sessio
 		case <-time.After(time.Second): // and to notice that the chip was taken out
 		}
 	}
+}
+
+// claimed tells whether the chip in the reader is bound to an order.
+func (l *Line) claimed(reader string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.desk[reader]
+	return s != nil && s.OrderID != ""
 }

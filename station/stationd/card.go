@@ -297,7 +297,11 @@ func printVerdict(w io.Writer, v station.Verdict) {
 		fmt.Fprintln(w)
 	}
 	if v.Document != "" {
-		fmt.Fprintf(w, "document %s, %s, number %s, expires %s\n", v.Document, v.Holder.Name, v.Holder.Number, v.Expiry)
+		expiry := "expires " + v.Expiry
+		if v.Expiry == cccd.NoExpiry {
+			expiry = "does not expire"
+		}
+		fmt.Fprintf(w, "document %s, %s, number %s, %s\n", v.Document, v.Holder.Name, v.Holder.Number, expiry)
 	}
 	fmt.Fprintf(w, "verdict: %s (%v)\n", strings.ToUpper(string(v.Outcome)), v.Elapsed.Round(time.Millisecond))
 }

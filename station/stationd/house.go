@@ -134,9 +134,7 @@ func (h *house) serve(ctx context.Context, l net.Listener) error {
 			}
 		})
 	}
-	start("readers", func() error {
-		return h.slots.run(ctx, func(reader string, err error) { h.log.Error("reader stopped", "reader", reader, "err", err) })
-	})
+	start("readers", func() error { return h.slots.run(ctx) })
 	start("feed", func() error { return h.feed(ctx) })
 	start("api", func() error {
 		if err := h.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

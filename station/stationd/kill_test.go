@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,7 +45,7 @@ func TestKilledAtRandom(t *testing.T) {
 	}
 	k := newKillTest(t)
 	for i := range n {
-		k.life(time.Duration(rand.IntN(900))*time.Millisecond, i == 0)
+		k.life(time.Duration(rand.IntN(900))*time.Millisecond, i == 0, i%8 == 7)
 	}
 	k.settle()
 	t.Logf("%d kills: %d enrolments and %d orders acknowledged, %d cards issued, %d chips used", n, len(k.enrolments), len(k.orders), k.issued, len(k.chips))
@@ -120,8 +121,9 @@ func (k *killTest) start() *exec.Cmd {
 	return cmd
 }
 
-// life is one run of the daemon: work until the kill.
-func (k *killTest) life(d time.Duration, first bool) {
+// life is one run of the daemon: work until the kill, or until it is asked to
+// stop, which it must do in order.
+func (k *killTest) life(d time.Duration, first, gently bool) {
 	cmd := k.start()
 	if first {
 		k.people()
@@ -131,10 +133,14 @@ func (k *killTest) life(d time.Duration, first bool) {
 	wg.Go(func() { k.work(ctx) })
 	wg.Go(func() { k.feed(ctx) })
 	time.Sleep(d)
-	if err := cmd.Process.Kill(); err != nil {
-		k.t.Error(err)
+	if gently {
+		k.end(cmd)
+	} else {
+		if err := cmd.Process.Kill(); err != nil {
+			k.t.Error(err)
+		}
+		_ = cmd.Wait() // killed
 	}
-	_ = cmd.Wait() // killed
 	stop()
 	wg.Wait()
 	k.token = ""
@@ -226,12 +232,14 @@ func (k *killTest) feed(ctx context.Context) {
 				k.issued++
 				k.mu.Unlock()
 				k.bench.remove(1)
+				time.Sleep(pcscdPoll)
 				k.blank()
 			case r.State == "problem":
 				// A card whose order was closed just before the kill is spent; every other
 				// one is put back.
 				chip := k.chip
 				k.bench.remove(1)
+				time.Sleep(pcscdPoll)
 				if strings.Contains(r.Problem, "is issued") || strings.Contains(r.Problem, "is scrapped") {
 					k.mu.Lock()
 					k.issued++
@@ -240,12 +248,15 @@ func (k *killTest) feed(ctx context.Context) {
 				} else {
 					k.bench.insert(1, chip)
 				}
-				time.Sleep(450 * time.Millisecond) // pcscd looks for a new card every 400 ms
 			}
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 }
+
+// pcscdPoll is longer than pcscd takes to see that a card is gone: it looks every
+// 400 ms.
+const pcscdPoll = 600 * time.Millisecond
 
 func (k *killTest) blank() {
 	k.chip = blankChip(k.t)
@@ -268,15 +279,26 @@ func (k *killTest) settle() {
 	for ctx.Err() == nil && k.unfinished() > 0 {
 		time.Sleep(100 * time.Millisecond)
 	}
+	if ctx.Err() != nil {
+		var readers json.RawMessage
+		k.call("GET", "/v1/readers", nil, &readers)
+		k.t.Errorf("the line does not get on: chip %s is in the reader, the station says %s", k.id, readers)
+	}
 	stop()
 	<-done
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+	k.end(cmd)
+	k.count()
+}
+
+// end asks stationd to stop; the card in the reader is left resumable.
+func (k *killTest) end(cmd *exec.Cmd) {
+	k.t.Helper()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		k.t.Error(err)
 	}
 	if err := cmd.Wait(); err != nil {
 		k.t.Errorf("stationd did not stop in order: %v", err)
 	}
-	k.count()
 }
 
 // unfinished asks how many orders are neither issued nor cancelled.

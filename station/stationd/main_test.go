@@ -32,6 +32,7 @@ func init() {
 	if os.Getenv(asStationd) == "" {
 		return
 	}
+	rig.Child() // of the demo's own rig
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

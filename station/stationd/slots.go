@@ -163,7 +163,7 @@ func (s *slots) Status() []issue.ReaderStatus {
 
 // run keeps one controller on each reader of the line, until ctx is done and
 // every controller has put down its card.
-func (s *slots) run(ctx context.Context, stopped func(reader string, err error)) error {
+func (s *slots) run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	running := map[string]context.CancelFunc{}
 	err := s.drivers.Watch(ctx, func(names []string) {
@@ -184,9 +184,7 @@ func (s *slots) run(ctx context.Context, stopped func(reader string, err error))
 			running[name] = stop
 			wg.Go(func() {
 				defer stop()
-				if err := s.line.Serve(each, s.drivers.Open(name)); err != nil && ctx.Err() == nil {
-					stopped(name, err)
-				}
+				s.line.Serve(each, s.drivers.Open(name))
 			})
 		}
 	})

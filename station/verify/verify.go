@@ -190,7 +190,7 @@ func describe(v *station.Verdict, files lds.Files) {
 		v.Document, v.Expiry = zone.Document, zone.Expiry
 	}
 	if national, _, err := cccd.DecodeDG13(files[lds.DG13]); err == nil {
-		v.Holder = station.Citizen(national.Holder)
+		v.Holder, v.Expiry = station.Citizen(national.Holder), national.Expiry
 	}
 	if faces, err := lds.DecodeDG2(files[lds.DG2]); err == nil && len(faces) > 0 && len(faces[0].Images) > 0 {
 		v.Portrait = faces[0].Images[0].Data
