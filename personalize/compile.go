@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -100,14 +101,16 @@ func (c compiler) emrtd(m manager) (Stage, access.MRZ, error) {
 	if groups[lds.DG1], err = lds.EncodeDG1(zone); err != nil {
 		return Stage{}, access.MRZ{}, err
 	}
-	if groups[lds.DG2], err = c.portrait(); err != nil {
-		return Stage{}, access.MRZ{}, err
+	if len(c.record.Portrait) > 0 {
+		if groups[lds.DG2], err = c.portrait(); err != nil {
+			return Stage{}, access.MRZ{}, err
+		}
 	}
 	national := cccd.National{Holder: c.record.Holder, Issue: c.record.Issue, Expiry: c.record.Expiry}
 	if groups[lds.DG13], err = national.Encode(p.national); err != nil {
 		return Stage{}, access.MRZ{}, err
 	}
-	lasting := lds.Files{lds.DG1: groups[lds.DG1], lds.DG2: groups[lds.DG2], lds.DG13: groups[lds.DG13]}
+	lasting := maps.Clone(groups)
 	if content.ActiveKey, err = activeKey(p.active, groups); err != nil {
 		return Stage{}, access.MRZ{}, fmt.Errorf("active authentication: %w", err)
 	}
@@ -210,6 +213,11 @@ func (d document) prove(c card.Card) (Proof, error) {
 	object := file.Object
 	if !object.Hash.Available() {
 		return Proof{}, errors.New("EF.SOD: hash algorithm is not known")
+	}
+	for id := range object.Groups {
+		if _, ok := d.lasting[id]; !ok && id != lds.DG14 && id != lds.DG15 {
+			return Proof{}, fmt.Errorf("the chip was made final with a %s, this record has none", id)
+		}
 	}
 	for id, data := range d.lasting {
 		h := object.Hash.New()

@@ -312,6 +312,39 @@ func TestInspectFindsEverythingInOrder(t *testing.T) {
 	}
 }
 
+// A child under six: no portrait was taken, the card has no DG2, and an office finds
+// nothing wrong with that.
+func TestAChildWithoutPortraitIsIssuedAndBelieved(t *testing.T) {
+	s := newShop(t, "softcard")
+	adult := *s
+	s.record.Portrait = nil
+	if _, err := s.issue(s.chip, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.chip.Reset()
+	zone, err := cccd.MRZ(s.record.Holder, s.record.Expiry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	door := access.BAC{MRZ: access.MRZ{Document: zone.Document, Birth: zone.Birth, Expiry: zone.Expiry}}
+	files, checks := emrtd.Inspect(card.Over(s.chip), door, s.trust, time.Now())
+	said := false
+	for _, c := range checks {
+		said = said || c.Name == lds.CheckPortrait && c.Why == "the card carries no portrait"
+		if c.Result != lds.Passed && c.Name != emrtd.CheckChip {
+			t.Errorf("%s is %s: %s", c.Name, c.Result, c.Why)
+		}
+	}
+	if _, ok := files[lds.DG2]; ok || !said {
+		t.Errorf("DG2 there: %v, checks %v", ok, checks)
+	}
+	s.chip.Reset()
+	var step *StepError
+	if _, err := adult.issue(s.chip, nil); !errors.As(err, &step) || step.Step != "emrtd/prove" {
+		t.Errorf("the same citizen's order with a portrait: %v", err)
+	}
+}
+
 // liar answers one command, or all from it on, with something else.
 type liar struct {
 	card.Channel

@@ -29,7 +29,7 @@ type Record struct {
 	Holder   cccd.Holder
 	Issue    string // calendar date, 2006-01-02
 	Expiry   string // calendar date; 2099-12-31 for no expiry
-	Portrait []byte // JPEG as it goes into DG2
+	Portrait []byte // JPEG as it goes into DG2; empty for a child of whom none is taken: the card then has no DG2
 	Chip     string // the chip's identity, from Identify
 }
 

@@ -4,6 +4,8 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,14 +24,15 @@ const (
 )
 
 // Everyday are the files that a verifier without terminal authentication reads,
-// the face right after what says where it is.
+// the face right after what says that there is one.
 var Everyday = []lds.FileID{lds.COM, lds.SOD, lds.DG1, lds.DG2, lds.DG13, lds.DG14, lds.DG15}
 
-// Inspect asks the chip how much it gives at once, selects the eMRTD application, opens the chip through door, reads want
-// (nil: Everyday), checks the files by passive authentication and has the chip
-// prove that it holds the key of DG15. Every check is a row, also those that could
-// not be done, with the reason; what the chip does wrong is in the rows, never an
-// error.
+// Inspect asks the chip how much it gives at once, selects the eMRTD application,
+// opens the chip through door, reads want (nil: Everyday), checks the files by
+// passive authentication and has the chip prove that it holds the key of DG15. A
+// data group that neither EF.COM nor EF.SOD lists is not asked for. Every check is a
+// row, also those that could not be done, with the reason; what the chip does wrong
+// is in the rows, never an error.
 func Inspect(c card.Card, door access.Access, trust lds.Trust, now time.Time, want ...lds.FileID) (lds.Files, []lds.Check) {
 	if len(want) == 0 {
 		want = Everyday
@@ -46,12 +49,36 @@ func Inspect(c card.Card, door access.Access, trust lds.Trust, now time.Time, wa
 		return nil, []lds.Check{undone(CheckAccess, err)}
 	}
 	rows := []lds.Check{{Name: CheckAccess, Result: lds.Passed}}
-	files, notes, err := reader.Read(open, want...)
+	files, notes, err := reader.listed(open, want)
 	rows = append(rows, reading(notes, err))
 	rows = append(rows, lds.Verify(files, trust, now)...)
 	rows = append(rows, active(open, files))
 	return files, append(rows, chipAuthentication(files))
 }
+
+// listed reads of want what EF.COM or EF.SOD lists, and all of it where neither can
+// tell.
+func (r *Reader) listed(c card.Card, want []lds.FileID) (lds.Files, []Note, error) {
+	index, notes, err := r.Read(c, slices.DeleteFunc(slices.Clone(want), inGroup)...)
+	if err != nil {
+		return index, notes, err
+	}
+	common, comErr := lds.DecodeCOM(index[lds.COM])
+	sod, sodErr := lds.DecodeSOD(index[lds.SOD])
+	groups := slices.DeleteFunc(slices.Clone(want), func(id lds.FileID) bool {
+		_, signed := sod.Object.Groups[id]
+		known := comErr == nil || sodErr == nil
+		return !inGroup(id) || known && !signed && !slices.Contains(common.Groups, id)
+	})
+	if len(groups) == 0 {
+		return index, notes, nil
+	}
+	files, more, err := r.Read(c, groups...)
+	maps.Copy(files, index)
+	return files, append(notes, more...), err
+}
+
+func inGroup(id lds.FileID) bool { return id.Group() > 0 }
 
 func undone(name string, err error) lds.Check {
 	return lds.Check{Name: name, Result: lds.NotDone, Why: err.Error()}
@@ -101,9 +128,13 @@ const chipAuthenticationOID = "0.4.0.127.0.7.2.2.3."
 
 func chipAuthentication(files lds.Files) lds.Check {
 	row := lds.Check{Name: CheckChip, Result: lds.NotDone, Why: "the chip offers none"}
-	infos, err := lds.DecodeDG14(files[lds.DG14])
+	raw, ok := files[lds.DG14]
+	if !ok {
+		return row
+	}
+	infos, err := lds.DecodeDG14(raw)
 	if err != nil {
-		row.Why = "DG14 could not be read"
+		row.Why = err.Error()
 		return row
 	}
 	for _, i := range infos {

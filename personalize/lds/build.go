@@ -18,8 +18,9 @@ const (
 )
 
 // Build completes the data groups with EF.COM and EF.SOD: hashes as strong as the
-// document signer's key, signed by it. The key's usage period must include now. The
-// files given are not copied.
+// document signer's key, signed by it. The key's usage period must include now. A
+// document without DG2 is of a holder of whom no portrait is taken. The files given
+// are not copied.
 func Build(groups Files, signer pki.Identity, now time.Time) (Files, error) {
 	if from, to, ok := pki.UsagePeriod(signer.Certificate); ok && (now.Before(from) || now.After(to)) {
 		return nil, fmt.Errorf("document signer's key may sign from %s to %s only", from.Format(time.DateOnly), to.Format(time.DateOnly))
@@ -42,8 +43,8 @@ func Build(groups Files, signer pki.Identity, now time.Time) (Files, error) {
 		o.Groups[f] = digestOf(o.Hash, groups[f])
 		common.Groups = append(common.Groups, f)
 	}
-	if files[DG1] == nil || files[DG2] == nil {
-		return nil, fmt.Errorf("no DG1 or no DG2, which every document has")
+	if files[DG1] == nil {
+		return nil, fmt.Errorf("no DG1, which every document has")
 	}
 	var err error
 	if files[COM], err = common.Encode(); err != nil {

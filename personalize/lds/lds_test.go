@@ -256,8 +256,8 @@ func TestBuildRefuses(t *testing.T) {
 	if _, err := Build(g, n.signer, issued.AddDate(0, 4, 0)); err == nil {
 		t.Error("signed after the usage period of the key")
 	}
-	if _, err := Build(Files{DG1: g[DG1]}, n.signer, issued); err == nil {
-		t.Error("signed without DG2")
+	if _, err := Build(Files{DG2: g[DG2]}, n.signer, issued); err == nil {
+		t.Error("signed without DG1")
 	}
 	if _, err := Build(Files{DG1: g[DG2], DG2: g[DG1]}, n.signer, issued); err == nil {
 		t.Error("signed DG1 for DG2")

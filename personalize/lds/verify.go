@@ -26,6 +26,7 @@ const (
 	CheckValidity  = "certificate validity"
 	CheckRevoked   = "revocation of the signer"
 	CheckCommon    = "EF.COM = SOD"
+	CheckPortrait  = "portrait" // only of a document that says it has none
 	CheckState     = "issuing country"
 	CheckAgreement = "DG1 = DG13"
 	CheckExpiry    = "expiry of the document"
@@ -57,6 +58,9 @@ func Verify(files Files, trust Trust, now time.Time) []Check {
 	v.row(CheckCommon, v.common())
 	for _, f := range v.groups() {
 		v.row(HashCheck(f), v.hash(f))
+	}
+	if v.faceless() {
+		v.rows = append(v.rows, Check{CheckPortrait, Passed, "the card carries no portrait"})
 	}
 	v.row(CheckState, v.state())
 	v.row(CheckAgreement, v.agreement())
@@ -261,6 +265,14 @@ func (v *verification) groups() []FileID {
 	}
 	maps.DeleteFunc(all, func(_ FileID, group bool) bool { return !group })
 	return slices.Sorted(maps.Keys(all))
+}
+
+// faceless tells whether nothing that was read or signed speaks of DG2. Where only
+// one of EF.COM and EF.SOD does, CheckCommon has failed already.
+func (v *verification) faceless() bool {
+	common, err := DecodeCOM(v.files[COM])
+	_, signed := v.sod.Object.Groups[DG2]
+	return err == nil && v.sodErr == nil && !signed && !slices.Contains(common.Groups, DG2) && v.files[DG2] == nil
 }
 
 func (v *verification) hash(f FileID) error {
