@@ -2,6 +2,7 @@ package issue
 
 import (
 	"context"
+	"slices"
 
 	"cardstation/station"
 )
@@ -44,9 +45,9 @@ func (c Cards) Suspend(ctx context.Context, by station.Person, id, reason string
 	return c.become(ctx, by, id, station.CardSuspended, reason)
 }
 
-// Unsuspend ends Suspend.
+// Unsuspend ends Suspend; a card that is not suspended is station.Conflict.
 func (c Cards) Unsuspend(ctx context.Context, by station.Person, id, reason string) (station.Card, error) {
-	return c.become(ctx, by, id, station.CardActive, reason)
+	return c.become(ctx, by, id, station.CardActive, reason, station.CardSuspended)
 }
 
 // Revoke makes a card not valid for good.
@@ -54,11 +55,14 @@ func (c Cards) Revoke(ctx context.Context, by station.Person, id, reason string)
 	return c.become(ctx, by, id, station.CardRevoked, reason)
 }
 
-func (c Cards) become(ctx context.Context, by station.Person, id, state, reason string) (station.Card, error) {
+func (c Cards) become(ctx context.Context, by station.Person, id, state, reason string, from ...string) (station.Card, error) {
 	if err := decided(by, "make card "+id+" "+state, reason); err != nil {
 		return station.Card{}, err
 	}
 	return c.Keeper.UpdateCard(ctx, station.CardID(id), func(card *station.Card) ([]station.Event, error) {
+		if len(from) > 0 && !slices.Contains(from, card.State) {
+			return nil, station.Errorf(station.Conflict, "card %s is %s, not %s", id, card.State, from[0])
+		}
 		card.State, card.Reason = state, reason
 		return note(station.CardChanged, id, by, reason)
 	})

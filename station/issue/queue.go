@@ -82,10 +82,14 @@ func (q Queue) check(o *station.Order) error {
 	if err != nil {
 		faults["issue"] = "is not a calendar date"
 	}
-	if o.Expiry == "" && err == nil {
-		if o.Expiry, err = cccd.Expiry(o.Citizen.BirthDate, issued); err != nil {
-			faults["expiry"] = err.Error()
-		}
+	longest, err := cccd.Expiry(o.Citizen.BirthDate, issued)
+	switch {
+	case err != nil:
+		faults["expiry"] = err.Error()
+	case o.Expiry == "":
+		o.Expiry = longest
+	case o.Expiry > longest:
+		faults["expiry"] = "is after " + longest + ", the longest that the holder's age allows"
 	}
 	if expiry, err := time.Parse(time.DateOnly, o.Expiry); err != nil || !expiry.After(issued) {
 		faults["expiry"] = "is not a calendar date after the date of issue"

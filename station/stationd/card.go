@@ -27,6 +27,7 @@ import (
 type cardCmd struct {
 	Issue  cardIssueCmd  `cmd:"" help:"Write one card from a record."`
 	Record cardRecordCmd `cmd:"" help:"Write an example record with synthetic images."`
+	Print  cardPrintCmd  `cmd:"" help:"Draw both faces of a record's card and print them."`
 	Read   cardReadCmd   `cmd:"" help:"Read a card and give the verdict: exit 0 valid, 3 not valid, 4 could not be checked."`
 }
 
