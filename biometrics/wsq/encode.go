@@ -31,22 +31,9 @@ func Encode(img *image.Gray, o Options) ([]byte, error) {
 		return nil, err
 	}
 	p := layout(w, h)
-	sent := 0
-	for k := range coded {
-		sent += p[k].size()
-	}
-	mem := newRoom(sent + p.inner())
-	defer mem.close()
-	for k := range coded {
-		p[k].pix = mem.take(p[k].size())
-	}
 	level := normalize(img)
-	p.decompose(analysisTaps(), mem, func(y int, row []float32) {
-		pix := img.Pix[img.PixOffset(img.Rect.Min.X, img.Rect.Min.Y+y):][:len(row)]
-		for x, v := range pix {
-			row[x] = level.of[v]
-		}
-	})
+	mem := p.analyse(img, level)
+	defer mem.close()
 	widths := binWidths(p.variances(), o.Rate)
 	qs := p.quantizers(&widths)
 	out = appendTransform(out)
@@ -54,6 +41,25 @@ func Encode(img *image.Gray, o Options) ([]byte, error) {
 	out = appendFrame(out, w, h, level.shift, level.scale)
 	out = p.appendBlocks(out, qs)
 	return binary.BigEndian.AppendUint16(out, markEOI), nil
+}
+
+// analyse gives the subbands that are sent their samples.
+func (p *parts) analyse(img *image.Gray, level *greyLevels) *room {
+	sent := 0
+	for k := range coded {
+		sent += p[k].size()
+	}
+	mem := newRoom(sent + p.inner())
+	for k := range coded {
+		p[k].pix = mem.take(p[k].size())
+	}
+	p.decompose(analysisTaps(), mem, func(y int, row []float32) {
+		pix := img.Pix[img.PixOffset(img.Rect.Min.X, img.Rect.Min.Y+y):][:len(row)]
+		for x, v := range pix {
+			row[x] = level.of[v]
+		}
+	})
+	return mem
 }
 
 // appendComments starts the file.
@@ -72,13 +78,14 @@ func appendComments(out []byte, w, h int, o *Options) ([]byte, error) {
 	return out, nil
 }
 
-// levels holds the image's shift M and scale R (A.1.1): samples are centred on
-// the mean and fit into -128 to 128.
+// greyLevels holds the image's shift M and scale R (A.1.1): samples are centred
+// on the mean and fit into -128 to 128.
 type greyLevels struct {
 	shift, scale scaled
 	of           [256]float32 // of each grey level
 }
 
+// normalize chooses M and R.
 func normalize(img *image.Gray) *greyLevels {
 	var count [256]int
 	w, h := img.Rect.Dx(), img.Rect.Dy()
