@@ -1,6 +1,6 @@
 // Package softcard is an identity chip in software: a GlobalPlatform card manager
 // (GPC 2.3.1 with SCP03, amendment D), an eMRTD application (ICAO Doc 9303-10 and
-// 9303-11; 7816-9 commands to personalise it) and a PIV application (NIST SP
+// 9303-11, BAC and PACE; 7816-9 commands to personalise it) and a PIV application (NIST SP
 // 800-73-4 part 2, and the commands a YubiKey 5 adds to it). It runs in memory, in
 // a Slot, or behind a real pcscd through vpcd (Serve).
 //
@@ -17,6 +17,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
@@ -36,6 +37,8 @@ type Options struct {
 	// Rand is where challenges come from; nil is crypto/rand. Keys are always
 	// generated from crypto/rand.
 	Rand io.Reader
+	// Wait is how the chip takes its time after wrong passwords; nil is time.Sleep.
+	Wait func(time.Duration)
 }
 
 // ErrTorn means that the chip lost power in the middle of a command. It stays dead until
@@ -49,6 +52,7 @@ var ErrTorn = fmt.Errorf("softcard: power lost in the middle of a command: %w", 
 type Chip struct {
 	mu       sync.Mutex
 	rand     io.Reader
+	wait     func(time.Duration)
 	state    state
 	dirty    bool // state changed since it was last reported
 	onChange func([]byte)
@@ -64,9 +68,11 @@ type session struct {
 	chain   chain
 	pending *card.Response // rest of an answer, for GET RESPONSE
 	channel access.Secure
+	next    access.Secure     // takes channel's place, for reading, once the answer has left
 	scp     *access.SCP03Chip // after INITIALIZE UPDATE, or the open channel's
 	bac     *access.BACChip   // after GET CHALLENGE
-	read    bool              // channel is one of BAC
+	pace    paceSession
+	read    bool // channel is one for reading: of BAC or PACE
 	piv     pivSession
 }
 
@@ -102,9 +108,12 @@ func withTCK(atr []byte) []byte {
 // eMRTD application waiting to be personalised, and a PIV application with the
 // well-known PIN 123456, PUK 12345678 and management key.
 func New(o Options) (*Chip, error) {
-	c := &Chip{rand: o.Rand}
+	c := &Chip{rand: o.Rand, wait: o.Wait}
 	if c.rand == nil {
 		c.rand = rand.Reader
+	}
+	if c.wait == nil {
+		c.wait = time.Sleep
 	}
 	s, err := blank(o, c.rand)
 	if err != nil {
@@ -234,29 +243,41 @@ func (c *Chip) process(cmd card.Command) card.Response {
 		return card.Response{SW: card.ClaNotSupported}
 	case cmd.CLA&classChannel != 0:
 		return card.Response{SW: channelNotSupported}
-	case cmd.CLA&classChain != 0 && (secure != 0 || cmd.CLA&classProprietary != 0):
+	case cmd.CLA&classChain != 0 && (secure == classGP || cmd.CLA&classProprietary != 0):
 		return card.Response{SW: chainingNotSupported}
 	case secure == 0:
-		done, whole := c.session.chain.add(&cmd)
-		if !whole {
-			return card.Response{SW: done}
-		}
 		c.closeChannel() // a plain command gives the channel's rights up
-		return reply(c.dispatch(cmd))
+		r := c.assembled(cmd)
+		c.changeChannel()
+		return r
 	}
-	c.session.chain = chain{}
 	if c.session.channel == nil && cmd.INS == 0x82 && cmd.CLA == classProprietary|classGP {
+		c.session.chain = chain{}
 		return reply(c.externalAuthenticate(cmd))
 	}
 	return c.secured(cmd)
 }
 
+// assembled runs a command without secure messaging once all its pieces are there.
+func (c *Chip) assembled(cmd card.Command) card.Response {
+	if done, whole := c.session.chain.add(&cmd); !whole {
+		return card.Response{SW: done}
+	}
+	return reply(c.dispatch(cmd))
+}
+
 // maxChained is how much data a chained command may bring.
 const maxChained = card.MaxExtendedData
 
-// add takes a plain command in. whole tells that cmd is complete (its data now all
-// of the chain's); else status is the answer to a piece.
+// add takes a command in. whole tells that cmd is complete (its data now all of
+// the chain's); else status is the answer to a piece. In GENERAL AUTHENTICATE with
+// an even instruction the class bit says that another step follows (Doc 9303-11,
+// 4.4.4.2): each is answered for itself.
 func (ch *chain) add(cmd *card.Command) (status card.Status, whole bool) {
+	if cmd.INS == 0x86 {
+		*ch, cmd.CLA = chain{}, cmd.CLA&^classChain
+		return 0, true
+	}
 	header := [3]byte{cmd.INS, cmd.P1, cmd.P2}
 	if ch.open && ch.header != header {
 		*ch = chain{} // the terminal has given its chain up
@@ -290,7 +311,7 @@ func (c *Chip) secured(cmd card.Command) card.Response {
 		return reply(nil, err)
 	}
 	plain.CLA &^= classISO
-	r := reply(c.dispatch(plain))
+	r := c.assembled(plain)
 	if c.session.channel != channel {
 		return r // the command ended the channel: it answers outside
 	}
@@ -299,7 +320,17 @@ func (c *Chip) secured(cmd card.Command) card.Response {
 		c.closeChannel()
 		return reply(nil, err)
 	}
+	c.changeChannel()
 	return protected
+}
+
+// changeChannel puts the channel that the last command agreed on into force.
+func (c *Chip) changeChannel() {
+	if c.session.next == nil {
+		return
+	}
+	c.session.channel, c.session.next, c.session.read = c.session.next, nil, true
+	c.session.chain = chain{}
 }
 
 // closeChannel gives up the secure channel and its rights.
@@ -307,7 +338,9 @@ func (c *Chip) closeChannel() {
 	if c.session.channel == nil {
 		return
 	}
-	c.session.channel, c.session.scp, c.session.bac, c.session.read = nil, nil, nil, false
+	resumed := c.session.pace.resumed
+	c.session.channel, c.session.next, c.session.scp, c.session.bac, c.session.read = nil, nil, nil, nil, false
+	c.session.pace, c.session.chain = paceSession{resumed: resumed}, chain{}
 }
 
 // reply turns a handler's result into an answer: nil is 9000, an error answers the

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
+	"errors"
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
@@ -26,7 +27,7 @@ func (s *emrtdState) lifeCycle() byte {
 
 // emrtd runs a command of the eMRTD application: until ACTIVATE it is written
 // through a secure channel under the card manager's keys; afterwards it is read
-// after Basic Access Control, and nothing is written any more.
+// after BAC or PACE, and nothing is written any more.
 func (c *Chip) emrtd(cmd card.Command) ([]byte, error) {
 	switch uint16(cmd.CLA)<<8 | uint16(cmd.INS) {
 	case 0x00B0, 0x00B1:
@@ -37,6 +38,8 @@ func (c *Chip) emrtd(cmd card.Command) ([]byte, error) {
 		return c.basicAccess(cmd)
 	case 0x0088:
 		return c.internalAuthenticate(cmd)
+	case 0x0022, 0x0086, 0x002C:
+		return c.authenticate(cmd)
 	case 0x8050:
 		if c.state.EMRTD.Active {
 			return nil, card.ConditionsNotSatisfied
@@ -76,6 +79,8 @@ func (c *Chip) personalise(cmd card.Command) error {
 		return c.putAccess(cmd.Data)
 	case 0x0060:
 		return c.putActiveKey(cmd.Data)
+	case 0x0066:
+		return c.putPassword(cmd.Data)
 	}
 	return card.IncorrectP1P2
 }
@@ -123,7 +128,7 @@ func (c *Chip) activate(cmd card.Command) error {
 	if cmd.P1 != 0 || cmd.P2 != 0 || len(cmd.Data) != 0 {
 		return card.IncorrectP1P2
 	}
-	if c.state.EMRTD.Access == nil {
+	if !c.state.EMRTD.openable() {
 		return card.ConditionsNotSatisfied
 	}
 	c.state.EMRTD.Active, c.dirty = true, true
@@ -133,7 +138,7 @@ func (c *Chip) activate(cmd card.Command) error {
 // getChallenge is GET CHALLENGE (Doc 9303-11, 4.3.2).
 func (c *Chip) getChallenge(cmd card.Command) ([]byte, error) {
 	e := &c.state.EMRTD
-	if !e.Active || c.session.channel != nil {
+	if !e.Active || e.Access == nil || c.session.channel != nil {
 		return nil, card.ConditionsNotSatisfied
 	}
 	if cmd.P1 != 0 || cmd.P2 != 0 {
@@ -159,10 +164,14 @@ func (c *Chip) basicAccess(cmd card.Command) ([]byte, error) {
 		return nil, card.IncorrectP1P2
 	}
 	answer, channel, err := bac.Authenticate(cmd.Data)
+	if errors.Is(err, access.AuthenticationFailed) {
+		c.wrongPassword()
+	}
 	if err != nil {
 		return nil, err
 	}
-	c.session.channel, c.session.read = channel, true
+	c.rightPassword()
+	c.session.next = channel
 	return answer, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"testing"
+	"time"
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
@@ -26,21 +27,31 @@ const (
 	wayWriter  // inside SCP03 at the blank eMRTD application
 	wayManager // inside SCP03 at the card manager
 	wayHolder  // PIV with PIN and management key proven
+	wayMapped  // in the middle of PACE
 	ways
 )
+
+// paceBase is PACE's mapping with the generator of P-256 as the terminal's key.
+const paceBase = "7C438141046B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296" +
+	"4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5"
 
 func enterBy(t testing.TB, way int, blank, finished []byte) *Chip {
 	t.Helper()
 	from := blank
-	if way == wayFinished || way == wayReader || way == wayHolder {
+	if way == wayFinished || way == wayReader || way == wayHolder || way == wayMapped {
 		from = finished
 	}
 	chip, err := Restore(from)
 	if err != nil {
 		t.Fatal(err)
 	}
+	chip.wait = func(time.Duration) {}
 	c := card.Over(chip)
 	switch way {
+	case wayMapped:
+		send(t, c, "0022C1A4", unhex(t, "800A04007F00070202040202830102"), 0, card.OK)
+		send(t, c, "10860000", unhex(t, "7C00"), 256, card.OK)
+		send(t, c, "10860000", unhex(t, paceBase), 256, card.OK)
 	case wayReader:
 		chip.session = session{app: appEMRTD, channel: openChannel{}, read: true}
 	case wayWriter, wayManager:
@@ -68,6 +79,9 @@ func finishedState(t testing.TB) (blank, finished []byte) {
 	rand.Read(key24)
 	send(t, c, "00FFFFFF", append([]byte{alg3DES, refManagement, 24}, key24...), 0, card.OK)
 	send(t, c, "00DB3FFF", append(name(0x5F, 0xC1, 0x05), 0x53, 0x01, 0x01), 0, card.OK)
+	e := &chip.state.EMRTD
+	e.Files[efCardAccess] = &file{0x1C, cardAccess(t, p256)}
+	e.PACE = paceState{Secrets: map[byte][]byte{passwordCAN: []byte("fuzzer's can")}}
 	finished, _ = chip.State()
 	return blank, finished
 }
@@ -79,7 +93,7 @@ func secretsOf(t testing.TB, data []byte) (all [][]byte) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		t.Fatal(err)
 	}
-	all = append(all, s.PIV.Management.Key)
+	all = append(all, s.PIV.Management.Key, s.EMRTD.PACE.Secrets[passwordCAN])
 	for _, k := range s.PIV.Keys {
 		private, err := k.private()
 		if err != nil {
@@ -105,6 +119,8 @@ func FuzzExchange(f *testing.F) {
 		"80F0800F", "80D8008105018811100000", "00A4040005A000000308", "0020008008313233343536FFFF", "00CB3FFF055C035FC10500",
 		"00DB3FFF095C035FC105530201020", "0047009A05AC0380011100", "0087119A047C02810000", "0087039B047C02800000", "00F7009B00", "00F7009A00",
 		"00FDFF0000", "00FE119D2206200000000000000000000000000000000000000000000000000000000000000001", "00F99A0000", "00FFFFFF1B039B18010203040506070801020304050607080102030405060708",
+		"0022C1A40F800A04007F00070202040202830102", "10860000027C0000", "10860000" + "45" + paceBase + "00", "008600000C7C0A8508000000000000000000", "002C0303",
+		"10D6000001DE", "00DA006605660302313100", "00A4000C023F00",
 		"00FA0303", "00FB0000", "10DB3FFF025C03", "00C0000000", "0C84000000", "0CB0000000",
 	} {
 		apdu := unhex(f, seed[:len(seed)&^1])

@@ -36,8 +36,10 @@ func (c *Chip) manager(cmd card.Command) ([]byte, error) {
 		return c.managerData(cmd)
 	case 0x00B0, 0x00B1:
 		return c.readBinary(cmd)
+	case 0x0022, 0x0086, 0x002C:
+		return c.authenticate(cmd)
 	case 0x80D8, 0x80F0, 0x80F2:
-		if c.session.channel == nil {
+		if c.session.channel == nil || c.session.read {
 			return nil, card.SecurityNotSatisfied
 		}
 	}

@@ -38,7 +38,7 @@ func (c *Chip) selectCommand(cmd card.Command) ([]byte, error) {
 	case c.session.app == appPIV:
 		return nil, card.FileNotFound
 	case cmd.P1 == 0x00 && (len(cmd.Data) == 0 || bytes.Equal(cmd.Data, []byte{0x3F, 0x00})):
-		c.enter(appManager)
+		c.pass(appManager)
 		return nil, nil
 	case (cmd.P1 == 0x00 || cmd.P1 == 0x02) && len(cmd.Data) == 2:
 		return c.selectFile(fileID(cmd.Data[0])<<8|fileID(cmd.Data[1]), quiet)
@@ -52,7 +52,11 @@ func (c *Chip) selectApplication(name []byte, quiet bool) ([]byte, error) {
 		if len(name) > 0 && len(name) < minAID || !matches(app, name) {
 			continue
 		}
-		c.enter(app)
+		if app == appEMRTD {
+			c.pass(app)
+		} else {
+			c.enter(app)
+		}
 		if quiet {
 			return nil, nil
 		}
@@ -72,6 +76,16 @@ func (c *Chip) enter(app application) {
 		return
 	}
 	c.session = session{app: app}
+}
+
+// pass is enter between master file and eMRTD application, which share a channel
+// for reading: PACE is run before the application is selected (Doc 9303-11, 4.2).
+func (c *Chip) pass(app application) {
+	if !c.session.read {
+		c.enter(app)
+		return
+	}
+	c.session.app, c.session.ef = app, 0
 }
 
 // controlInformation is what SELECT tells of the selected application.

@@ -8,12 +8,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"cardstation/devices/card/access"
 )
 
-// stateFormat is the version of what State gives.
-const stateFormat = 1
+// stateFormat is the version of what State gives. Restore takes older ones too: 1
+// is the same without PACE.
+const stateFormat = 2
 
 // state is what outlasts a reset.
 type state struct {
@@ -37,6 +39,7 @@ type emrtdState struct {
 	Files  map[fileID]*file `json:"files"`
 	Access *access.MRZ      `json:"access,omitempty"` // secrets of BAC
 	AAKey  []byte           `json:"aaKey,omitempty"`  // PKCS #8
+	PACE   paceState        `json:"pace"`
 }
 
 // State gives everything that outlasts a reset, as JSON. It holds all keys in the
@@ -58,7 +61,7 @@ func (s *state) encode() []byte {
 
 // Restore makes the chip again whose State it was given, freshly reset.
 func Restore(data []byte) (*Chip, error) {
-	c := &Chip{rand: rand.Reader}
+	c := &Chip{rand: rand.Reader, wait: time.Sleep}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&c.state); err != nil {
@@ -72,9 +75,10 @@ func Restore(data []byte) (*Chip, error) {
 
 // check holds a state from outside against what the commands rely on.
 func (s *state) check() error {
-	if s.Format != stateFormat {
-		return fmt.Errorf("format %d where %d was expected", s.Format, stateFormat)
+	if s.Format < 1 || s.Format > stateFormat {
+		return fmt.Errorf("format %d where 1 to %d was expected", s.Format, stateFormat)
 	}
+	s.Format = stateFormat
 	if len(s.CPLC) != cplcSize {
 		return fmt.Errorf("card production data of %d bytes, not %d", len(s.CPLC), cplcSize)
 	}
@@ -86,7 +90,10 @@ func (s *state) check() error {
 			return fmt.Errorf("file %04X is not a file", uint16(id))
 		}
 	}
-	if s.EMRTD.Active && s.EMRTD.Access == nil {
+	if err := s.EMRTD.PACE.check(); err != nil {
+		return err
+	}
+	if s.EMRTD.Active && !s.EMRTD.openable() {
 		return fmt.Errorf("emrtd application is activated and has no access secrets")
 	}
 	if s.EMRTD.Files == nil {

@@ -1,0 +1,214 @@
+package softcard
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"cardstation/devices/card"
+	"cardstation/devices/card/access"
+	"cardstation/devices/card/tlv"
+)
+
+// cardAccess is an EF.CardAccess with these ways of PACE.
+func cardAccess(t testing.TB, infos ...access.PACEInfo) []byte {
+	t.Helper()
+	var all [][]byte
+	for _, i := range infos {
+		der, err := i.SecurityInfo()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, der)
+	}
+	return tlv.New(0x31, all...)
+}
+
+const testCAN = "000001"
+
+// finish personalises a chip with these files and PUT DATA objects by tag, and
+// activates it.
+func finish(t testing.TB, chip *Chip, files map[fileID][]byte, objects ...[]byte) {
+	t.Helper()
+	outside := card.Over(chip)
+	send(t, outside, "00A4040C", aids[appEMRTD], 0, card.OK)
+	c := open(t, scp03(access.LevelFull), outside)
+	for id, data := range files {
+		send(t, c, "00E00000", createDO(id, len(data)), 0, card.OK)
+		send(t, c, "00D60000", data, 0, card.OK)
+	}
+	for _, o := range objects {
+		header := "00DA00" + strings.ToUpper(hexByte(o[0]))
+		send(t, c, header, o[1:], 0, card.OK)
+	}
+	send(t, c, "00440000", nil, 0, card.OK)
+	chip.Reset()
+}
+
+func hexByte(b byte) string { const d = "0123456789ABCDEF"; return string([]byte{d[b>>4], d[b&15]}) }
+
+// object is what finish puts by PUT DATA with P2 = tag.
+func object(tag byte, data []byte) []byte { return append([]byte{tag}, data...) }
+
+func passwordObject(reference byte, secret string) []byte {
+	return object(0x66, tlv.New(0x66, []byte{reference}, []byte(secret)))
+}
+
+// paceChip is a chip with PACE over P-256 and AES-128, BAC, a CAN, and a DG1.
+func paceChip(t testing.TB, o Options, more ...[]byte) *Chip {
+	t.Helper()
+	chip := newChip(t, o)
+	finish(t, chip, map[fileID][]byte{efCardAccess: cardAccess(t, p256), 0x0101: []byte("data group 1"), efDG3: []byte("fingers"), efDG4: []byte("irises")},
+		append([][]byte{object(0x62, secretsDO(testMRZ)), passwordObject(passwordCAN, testCAN)}, more...)...)
+	return chip
+}
+
+var p256 = access.PACEInfo{KeyBits: 128, Parameter: 12}
+
+func pace(password access.Password) access.PACE { return access.PACE{Info: p256, Password: password} }
+
+func mrzPassword(t testing.TB) access.Password {
+	t.Helper()
+	p, err := testMRZ.Password()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestPACEOpensTheDocumentBeforeItsSelection(t *testing.T) {
+	chip := paceChip(t, Options{})
+	for name, password := range map[string]access.Password{"can": access.CAN(testCAN), "mrz": mrzPassword(t)} {
+		chip.Reset()
+		c := card.Over(chip)
+		send(t, c, "00A4020C", big16(int(efCardAccess)), 0, card.OK) // nothing selected before
+		infos, err := access.ParseCardAccess(send(t, c, "00B00000", nil, 256, card.OK))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := open(t, access.PACE{Info: infos[0], Password: password}, c)
+		send(t, in, "00A4020C", big16(0x0101), 0, card.FileNotFound) // still at the master file
+		fci := send(t, in, "00A40400", aids[appEMRTD], 256, card.OK)
+		if life, err := tlv.Find(fci, 0x6F, 0x8A); err != nil || !bytes.Equal(life, []byte{lifeActivated}) {
+			t.Fatalf("%s: control information %X", name, fci)
+		}
+		send(t, in, "00A4020C", big16(0x0101), 0, card.OK)
+		if got := send(t, in, "00B00000", nil, 256, card.OK); string(got) != "data group 1" {
+			t.Fatalf("%s: DG1 %q", name, got)
+		}
+		send(t, in, "00B08300", nil, 4, card.SecurityNotSatisfied)
+		send(t, in, "00A4000C", []byte{0x3F, 0x00}, 0, card.OK)
+		send(t, in, "00A4020C", []byte{0x2F, 0x01}, 0, card.OK)
+		for _, header := range []string{"80D80081", "80F0800F", "80F28002"} {
+			send(t, in, header, []byte{0x4F, 0x00}, 0, card.SecurityNotSatisfied) // no channel of the card manager
+		}
+		send(t, c, "00A4040C", aids[appEMRTD], 0, card.OK)
+		send(t, c, "00A4020C", big16(0x0101), 0, card.SecurityNotSatisfied) // a plain command gave it up
+	}
+}
+
+func TestPACERunsEachWayThatEFCardAccessSays(t *testing.T) {
+	infos := []access.PACEInfo{p256, {KeyBits: 192, Parameter: 15}, {KeyBits: 256, Parameter: 18}, {KeyBits: 128, Parameter: 15}}
+	chip := newChip(t, Options{})
+	finish(t, chip, map[fileID][]byte{efCardAccess: append(cardAccess(t, infos...), 0, 0, 0)}, passwordObject(passwordCAN, testCAN))
+	for _, info := range infos {
+		chip.Reset()
+		open(t, access.PACE{Info: info, Password: access.CAN(testCAN), Ambiguous: info.KeyBits == 128}, card.Over(chip))
+	}
+	chip.Reset()
+	unknown := access.PACE{Info: access.PACEInfo{KeyBits: 256, Parameter: 12}, Password: access.CAN(testCAN), Ambiguous: true}
+	if _, err := unknown.Open(card.Over(chip)); !errors.Is(err, card.IncorrectData) {
+		t.Fatalf("a way that the chip does not say: %v", err)
+	}
+}
+
+func TestPACERefusesWhatItDoesNotKnow(t *testing.T) {
+	chip := paceChip(t, Options{})
+	c := card.Over(chip)
+	if _, err := pace(access.CAN("000002")).Open(c); !errors.Is(err, access.ErrNotAuthentic) {
+		t.Fatalf("wrong can: %v", err)
+	}
+	send(t, c, "00860000", []byte{0x7C, 0}, 256, card.ConditionsNotSatisfied)
+	set := unhex(t, "800A04007F00070202040202")
+	send(t, c, "0022C1A4", append(set, 0x83, 1, passwordPUK), 0, card.ReferencedDataNotFound)
+	send(t, c, "0022C1A4", append(unhex(t, "800A04007F00070202040302"), 0x83, 1, 2), 0, card.IncorrectData)
+	send(t, c, "002241A4", set, 0, card.IncorrectP1P2)
+	send(t, c, "0022C1A4", append(set, 0x83, 1, 2), 0, card.OK)
+	send(t, c, "10860000", []byte{0x7C, 2, 0x81, 0}, 256, card.ConditionsNotSatisfied)
+	send(t, c, "00A4040C", aids[appEMRTD], 0, card.OK)
+	send(t, c, "0022C1A4", append(set, 0x83, 1, 2), 0, card.ConditionsNotSatisfied)
+	blank := newChip(t, Options{})
+	send(t, card.Over(blank), "0022C1A4", append(set, 0x83, 1, 2), 0, card.ConditionsNotSatisfied)
+}
+
+func TestWrongCANsAreAnsweredMoreAndMoreSlowly(t *testing.T) {
+	var waits []time.Duration
+	chip := paceChip(t, Options{Wait: func(d time.Duration) { waits = append(waits, d) }})
+	for range 8 {
+		chip.Reset()
+		if _, err := pace(access.CAN("999999")).Open(card.Over(chip)); err == nil {
+			t.Fatal("wrong can opens")
+		}
+	}
+	chip.Reset()
+	c := card.Over(chip)
+	send(t, c, "00A4040C", aids[appEMRTD], 0, card.OK)
+	if _, err := (access.BAC{MRZ: access.MRZ{Document: "1", Birth: "000101", Expiry: "250101"}}).Open(c); err == nil {
+		t.Fatal("wrong mrz opens")
+	}
+	if len(waits) != 7 || waits[0] != firstDelay || waits[1] != 2*firstDelay || waits[6] != lastDelay {
+		t.Fatalf("waits %v", waits)
+	}
+	chip.Reset()
+	open(t, pace(access.CAN(testCAN)), card.Over(chip))
+	chip.Reset()
+	_, _ = pace(access.CAN("999999")).Open(card.Over(chip))
+	if len(waits) != 7 {
+		t.Fatal("the right can did not end the waiting")
+	}
+}
+
+func TestChipWithPACEOnlyHasNoBasicAccess(t *testing.T) {
+	chip := newChip(t, Options{})
+	finish(t, chip, map[fileID][]byte{efCardAccess: cardAccess(t, p256)}, passwordObject(passwordMRZ, "200000001500010182501017"))
+	c := card.Over(chip)
+	send(t, c, "00A4040C", aids[appEMRTD], 0, card.OK)
+	send(t, c, "00840000", nil, 8, card.ConditionsNotSatisfied)
+	chip.Reset()
+	open(t, pace(mrzPassword(t)), c)
+}
+
+func TestPasswordsAreTakenOnlyWhilePersonalising(t *testing.T) {
+	chip := newChip(t, Options{})
+	outside := card.Over(chip)
+	send(t, outside, "00A4040C", aids[appEMRTD], 0, card.OK)
+	can := passwordObject(passwordCAN, testCAN)[1:]
+	send(t, outside, "00DA0066", can, 0, card.SecurityNotSatisfied)
+	c := open(t, scp03(access.LevelFull), outside)
+	for _, bad := range [][]byte{nil, {0x66, 0}, {0x66, 1, 2}, {0x66, 2, 9, 9}, {0x66, 3, 1, 'A', 'B'}, {0x65, 2, 2, 2}, append(can, 0)} {
+		send(t, c, "00DA0066", bad, 0, card.IncorrectData)
+	}
+	send(t, c, "00DA0066", can, 0, card.OK)
+	send(t, c, "00440000", nil, 0, card.OK)
+	send(t, c, "00DA0066", can, 0, card.ConditionsNotSatisfied)
+}
+
+func TestStateOfTheFirstFormatIsRestored(t *testing.T) {
+	chip := newChip(t, Options{})
+	personalise(t, chip, nil)
+	now, _ := chip.State()
+	old := bytes.Replace(now, []byte(`,"pace":{"pin":0,"puk":0,"wrong":0}`), nil, 1)
+	old = bytes.Replace(old, []byte(`{"format":2,`), []byte(`{"format":1,`), 1)
+	if len(old) >= len(now) {
+		t.Fatalf("state %.40s holds no pace to take out", now)
+	}
+	again, err := Restore(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, _ := again.State(); !bytes.Equal(s, now) {
+		t.Error("an old state is not brought up to the new format")
+	}
+}
