@@ -34,6 +34,8 @@ type Options struct {
 	Transport access.StaticKeys
 	// PlainPIV leaves out what YubiKeys add to SP 800-73-4: INS F7 to FF answer 6D00.
 	PlainPIV bool
+	// Quirks make the chip behave as others do.
+	Quirks Quirks
 	// Rand is where challenges come from; nil is crypto/rand. Keys are always
 	// generated from crypto/rand.
 	Rand io.Reader
@@ -131,7 +133,15 @@ func (c *Chip) ATR() []byte { return slices.Clone(atr) }
 func (c *Chip) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.session, c.torn = session{}, false
+	c.session, c.torn = c.fresh(), false
+}
+
+// fresh is the session after reset.
+func (c *Chip) fresh() session {
+	if c.state.Quirks.Preselected && c.state.EMRTD.Active {
+		return session{app: appEMRTD}
+	}
+	return session{}
 }
 
 // TearAt lets the n-th command from now (1 = the next) lose power: before it took
@@ -189,7 +199,7 @@ func (c *Chip) report() {
 // and the length the terminal can take.
 func (c *Chip) answer(capdu []byte) card.Response {
 	cmd, err := card.ParseCommand(capdu)
-	if err != nil {
+	if err != nil || cmd.Extended && c.state.Quirks.RefuseExtended {
 		return card.Response{SW: card.WrongLength}
 	}
 	if cmd.INS == 0xC0 && cmd.CLA == 0 {

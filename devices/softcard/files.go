@@ -30,17 +30,21 @@ const (
 )
 
 // masterFiles are those of the master file that every chip has: EF.DIR lists the
-// applications, EF.ATR/INFO the sizes of command and answer (ISO/IEC 7816-4:2020,
-// 12.1.1 and 12.2.1; Doc 9303-10, 3.11).
+// applications, EF.ATR/INFO the card capabilities, as in the historical bytes, and
+// the sizes of command and answer (ISO/IEC 7816-4:2020, 12.1.1 and 12.2.1; Doc
+// 9303-10, 3.11).
 var masterFiles = map[fileID]*file{
 	efDIR:     {0x1E, append(tlv.New(0x61, tlv.New(0x4F, aids[appEMRTD])), tlv.New(0x61, tlv.New(0x4F, aids[appPIV]))...)},
-	efATRInfo: {0x01, tlv.New(0x7F66, tlv.New(0x02, []byte{0x00, 0xFF, 0xFF}), tlv.New(0x02, []byte{maxRead >> 8, maxRead & 0xFF}))},
+	efATRInfo: {0x01, tlv.Append(tlv.New(0x7F66, tlv.New(0x02, []byte{0x00, 0xFF, 0xFF}), tlv.New(0x02, []byte{maxRead >> 8, maxRead & 0xFF})), 0x47, atr[8:11])},
 }
 
 // find gives a file of the master file or, where the eMRTD application is
 // selected, of that.
 func (c *Chip) find(id fileID) *file {
 	if f := masterFiles[id]; f != nil {
+		if id == efATRInfo && c.state.Quirks.RefuseExtended {
+			return nil
+		}
 		return f
 	}
 	if id == efCardAccess || c.session.app == appEMRTD {
@@ -156,6 +160,9 @@ func (c *Chip) targetOdd(cmd card.Command) (id fileID, offset int, rest []byte, 
 
 // readBinary is READ BINARY, with the offset in P1-P2 (B0) or in a data object (B1).
 func (c *Chip) readBinary(cmd card.Command) ([]byte, error) {
+	if err := c.refusesRead(cmd); err != nil {
+		return nil, err
+	}
 	if cmd.INS == 0xB0 {
 		id, offset, err := c.target(cmd.P1, cmd.P2)
 		if err != nil {
@@ -205,6 +212,9 @@ func (c *Chip) read(id fileID, offset, ne int) ([]byte, error) {
 		ne = card.MaxShortNe
 	}
 	data := f.Data[offset:]
+	if most := c.state.Quirks.MaxData; most > 0 && len(data) > most && ne > most {
+		return data[:most], nil
+	}
 	if len(data) < ne && !all {
 		return data, card.EndOfFile
 	}

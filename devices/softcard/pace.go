@@ -147,12 +147,12 @@ func (c *Chip) authenticate(cmd card.Command) ([]byte, error) {
 }
 
 // setPACE is MSE:SET AT for PACE (Doc 9303-11, 4.4.4.1; TR-03110-3, B.11.1), at the
-// master file. The ways of PACE are those that EF.CardAccess says. A PIN or PUK
+// master file, or in an application selected by itself. The ways of PACE are those that EF.CardAccess says. A PIN or PUK
 // that was wrong before is warned of with 63Cx.
 func (c *Chip) setPACE(data []byte) error {
 	e := &c.state.EMRTD
 	c.session.pace.chip = nil
-	if !e.Active || c.session.app == appEMRTD || c.session.channel != nil && !c.session.read {
+	if !e.Active || c.session.app == appEMRTD && !c.state.Quirks.Preselected || c.session.channel != nil && !c.session.read {
 		return card.ConditionsNotSatisfied
 	}
 	var infos []access.PACEInfo

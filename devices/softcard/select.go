@@ -31,13 +31,16 @@ func (c *Chip) selectCommand(cmd card.Command) ([]byte, error) {
 	if cmd.P2&^0x0C != 0 {
 		return nil, card.FunctionNotSupported
 	}
+	if err := c.refusesSelect(cmd); err != nil {
+		return nil, err
+	}
 	quiet := cmd.P2 == 0x0C
 	switch {
 	case cmd.P1 == 0x04:
 		return c.selectApplication(cmd.Data, quiet)
 	case c.session.app == appPIV:
 		return nil, card.FileNotFound
-	case cmd.P1 == 0x00 && (len(cmd.Data) == 0 || bytes.Equal(cmd.Data, []byte{0x3F, 0x00})):
+	case cmd.P1 == 0x00 && (len(cmd.Data) == 0 || isMasterFile(cmd.Data)):
 		c.pass(appManager)
 		return nil, nil
 	case (cmd.P1 == 0x00 || cmd.P1 == 0x02) && len(cmd.Data) == 2:
@@ -45,6 +48,8 @@ func (c *Chip) selectCommand(cmd card.Command) ([]byte, error) {
 	}
 	return nil, card.IncorrectP1P2
 }
+
+func isMasterFile(id []byte) bool { return bytes.Equal(id, []byte{0x3F, 0x00}) }
 
 // selectApplication selects by full or partial name; no name is the card manager.
 func (c *Chip) selectApplication(name []byte, quiet bool) ([]byte, error) {

@@ -14,7 +14,7 @@ import (
 )
 
 // stateFormat is the version of what State gives. Restore takes older ones too: 1
-// is the same without PACE.
+// is the same without PACE and quirks.
 const stateFormat = 2
 
 // state is what outlasts a reset.
@@ -25,6 +25,7 @@ type state struct {
 	Manager managerState `json:"manager"`
 	EMRTD   emrtdState   `json:"emrtd"`
 	PIV     pivState     `json:"piv"`
+	Quirks  Quirks       `json:"quirks,omitzero"`
 }
 
 type managerState struct {
@@ -70,6 +71,7 @@ func Restore(data []byte) (*Chip, error) {
 	if err := c.state.check(); err != nil {
 		return nil, fmt.Errorf("softcard: restore state: %w", err)
 	}
+	c.session = c.fresh()
 	return c, nil
 }
 
@@ -89,6 +91,9 @@ func (s *state) check() error {
 		if f == nil || len(f.Data) > maxFile {
 			return fmt.Errorf("file %04X is not a file", uint16(id))
 		}
+	}
+	if err := s.Quirks.check(); err != nil {
+		return err
 	}
 	if err := s.EMRTD.PACE.check(); err != nil {
 		return err
@@ -134,7 +139,11 @@ func blank(o Options, rand io.Reader) (state, error) {
 			Keys:       access.StaticKeys{ENC: bytes.Clone(keys.ENC), MAC: bytes.Clone(keys.MAC), DEK: bytes.Clone(keys.DEK)},
 			LifeCycle:  opReady,
 		},
-		EMRTD: emrtdState{Files: map[fileID]*file{}},
+		EMRTD:  emrtdState{Files: map[fileID]*file{}},
+		Quirks: o.Quirks,
+	}
+	if err := s.Quirks.check(); err != nil {
+		return state{}, err
 	}
 	var err error
 	s.PIV, err = blankPIV(o.PlainPIV, serial)
