@@ -3,11 +3,27 @@
 //
 //   - Basic Access Control and the secure messaging after it (ICAO Doc 9303-11,
 //     4.3 and 9.8), with 3DES;
-//   - Password Authenticated Connection Establishment, ECDH with generic mapping on
-//     the NIST curves (Doc 9303-11, 4.4), and the same secure messaging with AES;
+//   - Password Authenticated Connection Establishment, ECDH with generic and chip
+//     authentication mapping (Doc 9303-11, 4.4), and the same secure messaging with
+//     3DES and AES;
+//   - Chip Authentication and Terminal Authentication, version 1 (Doc 9303-11, 6.2
+//     and 7.1; BSI TR-03110-3), with the certificates of package cvc;
 //   - Secure Channel Protocol '03' (GlobalPlatform Card Specification, amendment
 //     D, version 1.1.2 and later), i = 60 and 70, AES-128 to AES-256, S8 and S16;
 //   - Active Authentication (Doc 9303-11, 6.1), ECDSA and RSA.
+//
+// An office that may read fingerprints opens a chip by
+//
+//	inside, err := access.PACE{Info: info, Password: access.CAN("123456")}.Open(c)
+//	inside, err = access.ChipAuthentication{Key: keys[0]}.Open(inside)
+//	inside, err = access.TerminalAuthentication{Chain: chain, Key: key, Trusted: refs}.Open(inside)
+//
+// after which DG3 can be read through inside; BAC stands where PACE does, inside the
+// application.
+//
+// Brainpool curves (package curve) are for reading what others issued: no chip's end
+// here takes them, and their use on the terminal's end is not constant time, which
+// touches ephemeral keys only.
 //
 // A secure channel is a card.Card over a card.Card. When an answer's checksum is
 // wrong the channel is torn down and its keys are wiped: every later call gives

@@ -41,6 +41,17 @@ func (m MRZ) information() (string, error) {
 	return b.String(), nil
 }
 
+// id is the chip's identity after basic access control, which terminal
+// authentication signs: the document number with its check digit (TR-03110-3, B.3).
+func (m MRZ) id() ([]byte, error) {
+	info, err := m.information()
+	if err != nil {
+		return nil, err
+	}
+	const dates = 2 * (6 + 1)
+	return []byte(info[:len(info)-dates]), nil
+}
+
 // checkDigit is Doc 9303-3, 4.9.
 func checkDigit(s string) (byte, error) {
 	sum := 0
@@ -167,7 +178,11 @@ func (b BAC) Open(c card.Card) (card.Card, error) {
 	if err != nil {
 		return nil, err
 	}
-	return terminalMessaging{m, c}, nil
+	id, err := b.MRZ.id()
+	if err != nil {
+		return nil, err
+	}
+	return terminalMessaging{messaging: m, under: c, id: id}, nil
 }
 
 // AuthenticationFailed is 6300, what a chip answers to a wrong token.
@@ -176,6 +191,7 @@ const AuthenticationFailed card.Status = 0x6300
 // BACChip is the chip's end of BAC.
 type BACChip struct {
 	keys  bacKeys
+	id    []byte
 	rand  io.Reader
 	nonce []byte
 }
@@ -187,8 +203,16 @@ func NewBACChip(mrz MRZ, rand io.Reader) (*BACChip, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &BACChip{keys: keys, rand: rand}, nil
+	id, err := mrz.id()
+	if err != nil {
+		return nil, err
+	}
+	return &BACChip{keys: keys, id: id, rand: rand}, nil
 }
+
+// ID is the chip's identity, which terminal authentication signs: the document
+// number with its check digit.
+func (b *BACChip) ID() []byte { return bytes.Clone(b.id) }
 
 // Challenge answers GET CHALLENGE with eight bytes, which hold for one
 // Authenticate; nil where the source of randomness failed.

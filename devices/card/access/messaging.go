@@ -29,6 +29,7 @@ type suite struct {
 	block cipher.Block
 	iv    func(counter []byte) []byte
 	mac   func(padded []byte) []byte // at least checksumSize bytes
+	sign  func(data []byte) []byte   // checksum over data as it comes, for tokens
 }
 
 // desSuite is Doc 9303-11, 9.8.6.1: 3DES in CBC with a zero IV, retail MAC.
@@ -41,7 +42,8 @@ func desSuite(enc, mac []byte) (suite, error) {
 	if err != nil {
 		return suite{}, err
 	}
-	return suite{block, func([]byte) []byte { return make([]byte, des.BlockSize) }, sum}, nil
+	zero := func([]byte) []byte { return make([]byte, des.BlockSize) }
+	return suite{block, zero, sum, func(data []byte) []byte { return sum(pad(data, des.BlockSize)) }}, nil
 }
 
 // aesSuite is Doc 9303-11, 9.8.6.2: AES in CBC whose IV is the encrypted counter,
@@ -60,18 +62,79 @@ func aesSuite(enc, mac []byte) (suite, error) {
 		block.Encrypt(out, counter)
 		return out
 	}
-	return suite{block, iv, func(padded []byte) []byte { return cmac(sum, padded) }}, nil
+	signed := func(data []byte) []byte { return cmac(sum, data) }
+	return suite{block, iv, signed, signed}, nil
 }
+
+// DESKeyBits stands for two-key 3DES where a KeyBits of 128, 192 or 256 is AES.
+const DESKeyBits = 112
+
+// cipherNumber is the last arc of the protocols' object identifiers (TR-03110-3,
+// A.1.1.1), by the bits of the session keys; 0 for other bits.
+func cipherNumber(bits int) int {
+	switch bits {
+	case DESKeyBits:
+		return 1
+	case 128, 192, 256:
+		return bits / 64
+	}
+	return 0
+}
+
+// cipherBits is the inverse of cipherNumber.
+func cipherBits(number int) int {
+	if number == 1 {
+		return DESKeyBits
+	}
+	if number >= 2 && number <= 4 {
+		return number * 64
+	}
+	return 0
+}
+
+// deriveKey is the key derivation of Doc 9303-11, 9.7.1: counter 1 for encryption, 2
+// for the checksum, 3 from a password.
+func deriveKey(secret []byte, counter uint32, bits int) []byte {
+	if bits == DESKeyBits {
+		return desKey(secret, counter)
+	}
+	return aesKey(secret, counter, bits)
+}
+
+// sessionSuite is the cryptography of a session from the secret of a key
+// agreement, which it wipes.
+func sessionSuite(bits int, secret []byte) (suite, error) {
+	enc, mac := deriveKey(secret, 1, bits), deriveKey(secret, 2, bits)
+	defer wipe(secret, enc, mac)
+	if bits == DESKeyBits {
+		return desSuite(enc, mac)
+	}
+	return aesSuite(enc, mac)
+}
+
+// blockCipher is the cipher of a key of that many bits.
+func blockCipher(bits int, key []byte) (cipher.Block, error) {
+	if bits == DESKeyBits {
+		return tripleDES(key)
+	}
+	return aes.NewCipher(key)
+}
+
+// fresh starts a session with a counter of zero, as every key agreement does.
+func (s suite) fresh() *messaging { return newMessaging(s, make([]byte, s.block.BlockSize())) }
 
 // messaging is one end of a session: the send sequence counter and what it
 // protects. It is open while counter is not nil.
 type messaging struct {
 	suite
 	counter []byte
+	// unproven: the keys come from chip authentication, and the chip has not answered
+	// under them yet.
+	unproven bool
 }
 
 func newMessaging(s suite, counter []byte) *messaging {
-	return &messaging{s, bytes.Clone(counter)}
+	return &messaging{suite: s, counter: bytes.Clone(counter)}
 }
 
 // close lets go of the ciphers, the only places where the session keys still are.

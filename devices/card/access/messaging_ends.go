@@ -12,32 +12,60 @@ import (
 type terminalMessaging struct {
 	*messaging
 	under card.Card
+	// id is the chip's identity, and key the terminal's, compressed, that terminal
+	// authentication binds itself to; key is nil before chip authentication.
+	id, key []byte
+}
+
+// opened is a card that is secure messaging.
+type opened interface{ inner() terminalMessaging }
+
+func (t terminalMessaging) inner() terminalMessaging { return t }
+
+// renew opens a channel with new keys to the chip that c speaks to. A channel that
+// c is itself ends with it.
+func renew(c card.Card, s suite, id []byte) terminalMessaging {
+	if old, ok := c.(opened); ok {
+		c = old.inner().under
+		old.inner().close()
+	}
+	return terminalMessaging{messaging: s.fresh(), under: c, id: id}
 }
 
 // Transmit protects, sends and unprotects. An error status that the chip sends
 // without protection is handed on as it is, being unable to do more than a cut
 // line could; it closes the channel where it speaks of secure messaging. Any
-// other unprotected answer is ErrIntegrity.
+// other unprotected answer is ErrIntegrity. After an error the channel is closed.
 func (t terminalMessaging) Transmit(c card.Command) (card.Response, error) {
 	if !t.open() {
 		return card.Response{}, ErrClosed
 	}
 	r, err := t.under.Transmit(t.protect(c))
 	if err != nil {
+		t.close() // nobody knows what the chip has counted
 		return card.Response{}, err
 	}
 	t.step()
 	if len(r.Data) == 0 && r.SW.SW1() >= 0x64 && r.SW.SW1() <= 0x6F {
-		if r.SW == card.SMObjectsMissing || r.SW == card.SMObjectsIncorrect {
-			t.close()
+		if r.SW != card.SMObjectsMissing && r.SW != card.SMObjectsIncorrect {
+			return r, nil
+		}
+		copied := t.unproven
+		t.close()
+		if copied {
+			return card.Response{}, fmt.Errorf("%s: chip does not know its keys: %w: %w", c, ErrNotAuthentic, r.SW)
 		}
 		return r, nil
 	}
 	plain, err := t.unprotect(r)
 	if err != nil {
+		if t.unproven {
+			err = fmt.Errorf("%w: %w", ErrNotAuthentic, err)
+		}
 		t.close()
 		return card.Response{}, fmt.Errorf("%s: %w: %w", c, ErrIntegrity, err)
 	}
+	t.unproven = false
 	return plain, nil
 }
 

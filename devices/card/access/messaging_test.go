@@ -97,7 +97,7 @@ func channels() []channel {
 
 func messagingPair(s suite, counter int) (func(card.Card) card.Card, Secure) {
 	start := bytes.Repeat([]byte{0xFF}, counter) // the first command wraps it round
-	return func(c card.Card) card.Card { return terminalMessaging{newMessaging(s, start), c} }, &chipMessaging{messaging: newMessaging(s, start)}
+	return func(c card.Card) card.Card { return terminalMessaging{messaging: newMessaging(s, start), under: c} }, &chipMessaging{messaging: newMessaging(s, start)}
 }
 
 // commands are the four cases, even and odd INS, lengths around every block and

@@ -2,134 +2,25 @@ package access
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/sha1"
-	"crypto/sha256"
-	"encoding/asn1"
-	"encoding/binary"
+	"crypto/cipher"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/tlv"
 )
 
-// PACEInfo is one way in which a chip runs PACE, as its EF.CardAccess says
-// (Doc 9303-11, 9.2.1): ECDH with generic mapping.
-type PACEInfo struct {
-	// KeyBits of the AES session keys: 128, 192 or 256.
-	KeyBits int
-	// Parameter is the standardized domain parameter (Doc 9303-11, 9.5.1): 12 is
-	// P-256, 15 P-384, 18 P-521.
-	Parameter int
-}
-
-// paceOID is id-PACE-ECDH-GM, under which 2, 3 and 4 are AES-128, 192 and 256.
-var paceOID = asn1.ObjectIdentifier{0, 4, 0, 127, 0, 7, 2, 2, 4, 2}
-
-// ErrNoPACE means that a chip names no way of PACE that this package can run.
-var ErrNoPACE = errors.New("access: no usable pace in the security infos")
-
-type paceInfo struct {
-	Protocol  asn1.ObjectIdentifier
-	Version   int
-	Parameter int `asn1:"optional,default:-1"`
-}
-
-// oid is the value of the protocol's object identifier.
-func (p PACEInfo) oid() ([]byte, error) {
-	if p.KeyBits != 128 && p.KeyBits != 192 && p.KeyBits != 256 {
-		return nil, fmt.Errorf("access: pace with keys of %d bits", p.KeyBits)
-	}
-	der, err := asn1.Marshal(append(paceOID[:len(paceOID):len(paceOID)], p.KeyBits/64))
-	if err != nil {
-		return nil, err
-	}
-	return tlv.One(der, 0x06)
-}
-
-func (p PACEInfo) group() (group, error) {
-	g, ok := groups[p.Parameter]
-	if !ok {
-		return group{}, fmt.Errorf("access: pace with domain parameter %d", p.Parameter)
-	}
-	return g, nil
-}
-
-// SecurityInfo encodes the PACEInfo for EF.CardAccess and DG14.
-func (p PACEInfo) SecurityInfo() ([]byte, error) {
-	if _, err := p.oid(); err != nil {
-		return nil, err
-	}
-	if _, err := p.group(); err != nil {
-		return nil, err
-	}
-	return asn1.Marshal(paceInfo{append(paceOID[:len(paceOID):len(paceOID)], p.KeyBits/64), 2, p.Parameter})
-}
-
-// ParseCardAccess gives the ways of PACE in EF.CardAccess that this package can
-// run, in the chip's order; ErrNoPACE where there is none.
-func ParseCardAccess(b []byte) ([]PACEInfo, error) {
-	var infos []asn1.RawValue
-	if _, err := asn1.UnmarshalWithParams(b, &infos, "set"); err != nil {
-		return nil, fmt.Errorf("access: security infos: %w", err)
-	}
-	var all []PACEInfo
-	for _, raw := range infos {
-		var i paceInfo
-		if _, err := asn1.Unmarshal(raw.FullBytes, &i); err != nil {
-			continue // another kind of security info
-		}
-		n := len(paceOID)
-		if len(i.Protocol) != n+1 || !i.Protocol[:n].Equal(paceOID) || i.Version != 2 {
-			continue
-		}
-		p := PACEInfo{KeyBits: i.Protocol[n] * 64, Parameter: i.Parameter}
-		if _, err := p.SecurityInfo(); err == nil {
-			all = append(all, p)
-		}
-	}
-	if len(all) == 0 {
-		return nil, ErrNoPACE
-	}
-	return all, nil
-}
-
-// Password is what PACE proves the knowledge of (Doc 9303-11, 9.7.3).
-type Password struct {
-	reference byte
-	encoded   []byte
-}
-
-// CAN is the card access number as printed.
-func CAN(number string) Password { return Password{2, []byte(number)} }
-
-// Password is the machine readable zone as a password of PACE.
-func (m MRZ) Password() (Password, error) {
-	info, err := m.information()
-	if err != nil {
-		return Password{}, err
-	}
-	sum := sha1.Sum([]byte(info))
-	return Password{1, sum[:]}, nil
-}
-
-// aesKey is the key derivation of Doc 9303-11, 9.7.1.2, for AES.
-func aesKey(secret []byte, counter uint32, bits int) []byte {
-	input := binary.BigEndian.AppendUint32(bytes.Clone(secret), counter)
-	if bits == 128 {
-		sum := sha1.Sum(input)
-		return sum[:16]
-	}
-	sum := sha256.Sum256(input)
-	return sum[:bits/8]
-}
+// paceNonce is the length of the nonce (Doc 9303-11, 4.4.3.1): whole blocks of every
+// cipher.
+const paceNonce = 16
 
 // pace is what both ends compute (Doc 9303-11, 4.4.3).
 type pace struct {
 	group
-	bits int
+	info PACEInfo
 	oid  []byte
 	rand io.Reader
 }
@@ -143,16 +34,7 @@ func newPACE(info PACEInfo, r io.Reader) (*pace, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pace{g, info.KeyBits, oid, r}, nil
-}
-
-// pair draws a private key and its public point over a generator.
-func (p *pace) pair(generator point) (private []byte, public point, err error) {
-	if private, err = p.scalar(p.rand); err != nil {
-		return nil, point{}, err
-	}
-	public, err = p.multiply(private, generator)
-	return private, public, err
+	return &pace{g, info, oid, r}, nil
 }
 
 // generator maps the nonce: s*G + H, where H is the secret of the first agreement
@@ -169,92 +51,104 @@ func (p *pace) generator(nonce, private []byte, other point) (point, error) {
 	return p.add(s, h)
 }
 
-// session derives the keys from the second agreement; token signs a public key
-// with them (Doc 9303-11, 4.4.3.4).
-func (p *pace) session(private []byte, other point) (m *messaging, token func(public point) []byte, err error) {
-	shared, err := p.multiply(private, other)
+// session derives the keys from the second agreement.
+func (p *pace) session(private []byte, other point) (suite, error) {
+	secret, err := p.shared(private, other)
 	if err != nil {
-		return nil, nil, err
+		return suite{}, err
 	}
-	secret := shared.x.FillBytes(make([]byte, p.size()))
-	enc, mac := aesKey(secret, 1, p.bits), aesKey(secret, 2, p.bits)
-	defer wipe(secret, enc, mac)
-	s, err := aesSuite(enc, mac)
-	if err != nil {
-		return nil, nil, err
-	}
-	block, err := aes.NewCipher(mac)
-	if err != nil {
-		return nil, nil, err
-	}
-	token = func(public point) []byte {
-		return cmac(block, tlv.New(0x7F49, tlv.New(0x06, p.oid), tlv.New(0x86, p.encode(public))))[:checksumSize]
-	}
-	return newMessaging(s, make([]byte, aes.BlockSize)), token, nil
+	return sessionSuite(p.info.KeyBits, secret)
 }
 
-// nonceCipher runs the nonce's cipher, AES-CBC with a zero IV under the password's
-// key.
+// token signs a public key with the session's key (Doc 9303-11, 4.4.3.4).
+func (p *pace) token(s suite, public point) []byte {
+	return s.sign(tlv.New(0x7F49, tlv.New(0x06, p.oid), tlv.New(0x86, p.encode(public))))[:checksumSize]
+}
+
+// nonceCipher runs the nonce's cipher, CBC with a zero IV under the password's key.
 func (p *pace) nonceCipher(pw Password, seal bool, b []byte) ([]byte, error) {
-	block, err := aes.NewCipher(aesKey(pw.encoded, 3, p.bits))
+	key := deriveKey(pw.encoded, 3, p.info.KeyBits)
+	defer wipe(key)
+	block, err := blockCipher(p.info.KeyBits, key)
 	if err != nil {
 		return nil, err
 	}
+	iv := make([]byte, block.BlockSize())
 	if seal {
-		return encrypt(block, make([]byte, aes.BlockSize), b), nil
+		return encrypt(block, iv, b), nil
 	}
-	return decrypt(block, make([]byte, aes.BlockSize), b)
+	return decrypt(block, iv, b)
+}
+
+// mappingIV is the IV of the encrypted chip authentication data: the counter -1
+// (Doc 9303-11, 4.4.3.5).
+func mappingIV(block cipher.Block) []byte {
+	iv := bytes.Repeat([]byte{0xFF}, block.BlockSize())
+	block.Encrypt(iv, iv)
+	return iv
 }
 
 // PACE opens an eMRTD with a password (Doc 9303-11, 4.4), from the master file or
-// before any selection. Rand nil is the system's.
+// before any selection; or, as a PIN wants it after a CAN, over a channel that is
+// open already and that it replaces. Rand nil is the system's.
 type PACE struct {
 	Info     PACEInfo
 	Password Password
-	// Ambiguous is for a chip that offers the same mechanism over several domain
-	// parameters: ours is then named.
-	Ambiguous bool
-	Rand      io.Reader
+	Rand     io.Reader
+}
+
+// Mapped is a card that PACE with chip authentication mapping opened.
+type Mapped interface {
+	card.Card
+	// VerifyChip checks what the chip proved with its static key: key is the
+	// chip authentication key that EF.CardSecurity, once its signature has been
+	// checked, gives for the curve of PACE. Another key is ErrNotAuthentic.
+	VerifyChip(key *ecdsa.PublicKey) error
 }
 
 // Open runs the protocol; a chip that has another password gives
-// ErrNotAuthentic.
+// ErrNotAuthentic, with a card.Status whose Retries tells what is left of a PIN
+// or PUK. After chip authentication mapping the card is Mapped.
 func (a PACE) Open(c card.Card) (card.Card, error) {
 	p, err := newPACE(a.Info, a.Rand)
 	if err != nil {
 		return nil, err
 	}
 	set := tlv.Append(tlv.New(0x80, p.oid), 0x83, []byte{a.Password.reference})
-	if a.Ambiguous {
+	if a.Info.Ambiguous {
 		set = tlv.Append(set, 0x84, []byte{byte(a.Info.Parameter)})
 	}
-	if _, err := card.Do(c, card.Command{INS: 0x22, P1: 0xC1, P2: 0xA4, Data: set}); err != nil {
+	r, err := c.Transmit(card.Command{INS: 0x22, P1: 0xC1, P2: 0xA4, Data: set})
+	if err != nil {
 		return nil, fmt.Errorf("pace: mse set at: %w", err)
 	}
-	m, err := a.agree(p, c)
+	if tries, warned := r.SW.Retries(); r.SW != card.OK && (!warned || tries == 0) {
+		return nil, fmt.Errorf("pace: mse set at: %w", r.SW)
+	}
+	inside, err := a.agree(p, c)
 	if err != nil {
 		return nil, fmt.Errorf("pace: %w", err)
 	}
-	return terminalMessaging{m, c}, nil
+	return inside, nil
 }
 
-func (a PACE) agree(p *pace, c card.Card) (*messaging, error) {
+func (a PACE) agree(p *pace, c card.Card) (card.Card, error) {
 	sealed, err := step(c, 0x10, nil, 0x80)
 	if err != nil {
 		return nil, err
 	}
-	if len(sealed) > 4*aes.BlockSize {
+	if len(sealed) != paceNonce && len(sealed) != 2*paceNonce {
 		return nil, fmt.Errorf("nonce of %d bytes", len(sealed))
 	}
 	nonce, err := p.nonceCipher(a.Password, false, sealed)
 	if err != nil {
 		return nil, fmt.Errorf("nonce: %w", err)
 	}
-	private, _, other, err := p.exchange(c, p.base(), 0x81)
+	private, _, mapping, err := p.exchange(c, p.base(), 0x81)
 	if err != nil {
 		return nil, err
 	}
-	mapped, err := p.generator(nonce, private, other)
+	mapped, err := p.generator(nonce, private, mapping)
 	if err != nil {
 		return nil, err
 	}
@@ -265,11 +159,28 @@ func (a PACE) agree(p *pace, c card.Card) (*messaging, error) {
 	if equal(p.encode(public), p.encode(other)) {
 		return nil, fmt.Errorf("chip gave our own key back: %w", ErrNotAuthentic)
 	}
-	m, token, err := p.session(private, other)
+	s, err := p.session(private, other)
 	if err != nil {
 		return nil, err
 	}
-	proof, err := step(c, 0x00, tlv.New(0x85, token(other)), 0x86)
+	body, err := p.authenticate(c, s, public, other)
+	if err != nil {
+		return nil, err
+	}
+	if p.info.Mapping != ChipAuthenticationMapping {
+		return renew(c, s, p.compress(other)), nil
+	}
+	data, err := unsealMapping(s, body)
+	if err != nil {
+		return nil, err
+	}
+	return mappedMessaging{renew(c, s, p.compress(other)), p.group, mapping, data}, nil
+}
+
+// authenticate exchanges the tokens, each over the other's key, and gives the
+// chip's last data.
+func (p *pace) authenticate(c card.Card, s suite, public, other point) ([]byte, error) {
+	body, err := generalAuthenticate(c, 0x00, tlv.New(0x85, p.token(s, other)))
 	var refused *card.Error
 	if errors.As(err, &refused) {
 		return nil, fmt.Errorf("%w: %w", ErrNotAuthentic, err)
@@ -277,16 +188,62 @@ func (a PACE) agree(p *pace, c card.Card) (*messaging, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !equal(proof, token(public)) {
+	proof, err := tlv.Find(body, 0x86)
+	if err != nil {
+		return nil, err
+	}
+	if !equal(proof, p.token(s, public)) {
 		return nil, ErrNotAuthentic
 	}
-	return m, nil
+	return body, nil
+}
+
+// unsealMapping opens the encrypted chip authentication data.
+func unsealMapping(s suite, body []byte) ([]byte, error) {
+	sealed, err := tlv.Find(body, 0x8A)
+	if err != nil {
+		return nil, fmt.Errorf("chip authentication data: %w: %w", ErrNotAuthentic, err)
+	}
+	data, err := decrypt(s.block, mappingIV(s.block), sealed)
+	if err == nil {
+		data, err = unpad(data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("chip authentication data: %w: %w", ErrNotAuthentic, err)
+	}
+	return data, nil
+}
+
+// mappedMessaging is a channel whose chip has given proof of its static key.
+type mappedMessaging struct {
+	terminalMessaging
+	group   group
+	mapping point  // the chip's public key of the mapping
+	data    []byte // CA_IC
+}
+
+// VerifyChip multiplies the static key with the chip's data, which must give the
+// key of the mapping (Doc 9303-11, 4.4.3.5.1).
+func (m mappedMessaging) VerifyChip(key *ecdsa.PublicKey) error {
+	if key == nil || key.Curve != m.group.Curve || !m.group.IsOnCurve(key.X, key.Y) {
+		return fmt.Errorf("chip authentication mapping: key of another curve: %w", ErrNotAuthentic)
+	}
+	n := m.group.Params().N
+	factor := new(big.Int).SetBytes(m.data)
+	if factor.Sign() == 0 || factor.Cmp(n) >= 0 {
+		return fmt.Errorf("chip authentication mapping: %w", ErrNotAuthentic)
+	}
+	got, err := m.group.multiply(factor.FillBytes(make([]byte, (n.BitLen()+7)/8)), point{key.X, key.Y})
+	if err != nil || !equal(m.group.encode(got), m.group.encode(m.mapping)) {
+		return fmt.Errorf("chip authentication mapping: %w", ErrNotAuthentic)
+	}
+	return nil
 }
 
 // exchange sends a fresh public point over a generator under the tag and takes the
 // chip's under the next one.
 func (p *pace) exchange(c card.Card, generator point, tag tlv.Tag) (private []byte, public, other point, err error) {
-	if private, public, err = p.pair(generator); err != nil {
+	if private, public, err = p.pair(generator, p.rand); err != nil {
 		return nil, point{}, point{}, err
 	}
 	answer, err := step(c, 0x10, tlv.New(tag, p.encode(public)), tag+1)
@@ -299,9 +256,17 @@ func (p *pace) exchange(c card.Card, generator point, tag tlv.Tag) (private []by
 
 // step is one GENERAL AUTHENTICATE: dynamic authentication data out and in.
 func step(c card.Card, cla byte, data []byte, want tlv.Tag) ([]byte, error) {
+	body, err := generalAuthenticate(c, cla, data)
+	if err != nil {
+		return nil, err
+	}
+	return tlv.Find(body, want)
+}
+
+func generalAuthenticate(c card.Card, cla byte, data []byte) ([]byte, error) {
 	answer, err := card.Do(c, card.Command{CLA: cla, INS: 0x86, Data: tlv.New(0x7C, data), Ne: card.MaxShortNe})
 	if err != nil {
 		return nil, fmt.Errorf("general authenticate: %w", err)
 	}
-	return tlv.Find(answer, 0x7C, want)
+	return tlv.One(answer, 0x7C)
 }

@@ -9,20 +9,19 @@ import (
 	"errors"
 	"io"
 	"math/big"
+
+	"cardstation/devices/card/access/curve"
 )
 
-// group is an elliptic curve as PACE needs it: points travel uncompressed (BSI
-// TR-03111, 3.2.1), scalars are 1 to n-1 in as many bytes as n.
+// group is an elliptic curve as key agreements need it: points travel uncompressed
+// (BSI TR-03111, 3.2.1), scalars are 1 to n-1 in as many bytes as n.
 type group struct{ elliptic.Curve }
 
 type point struct{ x, y *big.Int }
 
-var errPoint = errors.New("access: pace: not a point of the curve")
+var errPoint = errors.New("access: not a point of the curve")
 
-// groups are the standardized domain parameters (Doc 9303-11, 9.5.1) at hand.
-var groups = map[int]group{12: {elliptic.P256()}, 15: {elliptic.P384()}, 18: {elliptic.P521()}}
-
-func (g group) size() int { return (g.Params().BitSize + 7) / 8 }
+func (g group) size() int { return curve.Size(g.Curve) }
 
 func (g group) base() point { return point{g.Params().Gx, g.Params().Gy} }
 
@@ -41,8 +40,29 @@ func (g group) scalar(r io.Reader) ([]byte, error) {
 			return k, nil
 		}
 	}
-	return nil, errors.New("access: pace: source of randomness gives no private key")
+	return nil, errors.New("access: source of randomness gives no private key")
 }
+
+// pair draws a private key and its public point over a generator.
+func (g group) pair(generator point, r io.Reader) (private []byte, public point, err error) {
+	if private, err = g.scalar(r); err != nil {
+		return nil, point{}, err
+	}
+	public, err = g.multiply(private, generator)
+	return private, public, err
+}
+
+// shared is the secret of a key agreement, the common point's x (TR-03111, 4.3.1).
+func (g group) shared(private []byte, other point) ([]byte, error) {
+	p, err := g.multiply(private, other)
+	if err != nil {
+		return nil, err
+	}
+	return g.compress(p), nil
+}
+
+// compress is Comp of TR-03110-3, A.2.2.3: the point's x.
+func (g group) compress(p point) []byte { return p.x.FillBytes(make([]byte, g.size())) }
 
 func (g group) multiply(k []byte, p point) (point, error) {
 	x, y := g.ScalarMult(p.x, p.y, k)
@@ -61,22 +81,12 @@ func (g group) finite(p point) (point, error) {
 	return p, nil
 }
 
-func (g group) encode(p point) []byte {
-	b := make([]byte, 1+2*g.size())
-	b[0] = 4
-	p.x.FillBytes(b[1 : 1+g.size()])
-	p.y.FillBytes(b[1+g.size():])
-	return b
-}
+func (g group) encode(p point) []byte { return curve.Encode(g.Curve, p.x, p.y) }
 
 func (g group) decode(b []byte) (point, error) {
-	n := g.size()
-	if len(b) != 1+2*n || b[0] != 4 {
+	x, y, err := curve.Decode(g.Curve, b)
+	if err != nil {
 		return point{}, errPoint
 	}
-	p := point{new(big.Int).SetBytes(b[1 : 1+n]), new(big.Int).SetBytes(b[1+n:])}
-	if p.x.Cmp(g.Params().P) >= 0 || p.y.Cmp(g.Params().P) >= 0 || !g.IsOnCurve(p.x, p.y) {
-		return point{}, errPoint
-	}
-	return p, nil
+	return point{x, y}, nil
 }
