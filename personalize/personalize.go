@@ -94,6 +94,7 @@ type Plan struct {
 	Chip     string     // the chip it was compiled for
 	Document string     // document number, 9 characters
 	MRZ      access.MRZ // opens the finished card with BAC; zero where the profile writes no eMRTD
+	CAN      string     // opens the finished card with PACE; empty where the profile gives it none
 	Stages   []Stage
 }
 

@@ -13,9 +13,6 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/parser"
 
-	"cardstation/personalize/cccd"
-	"cardstation/personalize/emrtd"
-	"cardstation/personalize/lds"
 	"cardstation/personalize/piv"
 )
 
@@ -41,13 +38,6 @@ type managerProfile struct {
 	transport, issuer byte // key versions
 	level             byte
 	secure            bool
-}
-
-type emrtdProfile struct {
-	chip     emrtd.Chip
-	channel  bool   // written through a secure channel under the card manager's keys
-	active   string // active authentication: "p-256", "p-384", "rsa-2048" or "none"
-	national cccd.Form
 }
 
 type pivProfile struct {
@@ -104,23 +94,6 @@ type managerFile struct {
 	Issuer    byte   `yaml:"issuer-version"`
 	Level     byte   `yaml:"level"`
 	Secure    bool   `yaml:"secure"`
-}
-
-type emrtdFile struct {
-	AID       string         `yaml:"aid"`
-	Channel   string         `yaml:"channel"`
-	Activated byte           `yaml:"activated"`
-	Longest   int            `yaml:"longest"`
-	Active    string         `yaml:"active-authentication"`
-	National  string         `yaml:"national-data"`
-	Room      map[string]int `yaml:"room"`
-	Commands  struct {
-		Create   string `yaml:"create"`
-		Write    string `yaml:"write"`
-		Secrets  string `yaml:"secrets"`
-		Key      string `yaml:"key"`
-		Activate string `yaml:"activate"`
-	} `yaml:"commands"`
 }
 
 type pivFile struct {
@@ -239,81 +212,6 @@ func parseAID(path, s string) ([]byte, error) {
 		return nil, at(path, "application identifier %q is not 5 to 16 bytes in hex", s)
 	}
 	return b, nil
-}
-
-func (f emrtdFile) profile() (*emrtdProfile, error) {
-	p := &emrtdProfile{channel: f.Channel == "card-manager", active: f.Active}
-	var err error
-	if p.chip.AID, err = parseAID("$.emrtd.aid", f.AID); err != nil {
-		return nil, err
-	}
-	switch {
-	case !slices.Contains([]string{"card-manager", "none"}, f.Channel):
-		return nil, at("$.emrtd.channel", "channel %q is neither card-manager nor none", f.Channel)
-	case f.Activated == 0:
-		return nil, at("$.emrtd.activated", "the life cycle status of the finished application is missing")
-	case f.Longest < 16 || f.Longest > 60000:
-		return nil, at("$.emrtd.longest", "longest must be 16 to 60000 bytes")
-	case !slices.Contains([]string{"none", "p-256", "p-384", "rsa-2048"}, f.Active):
-		return nil, at("$.emrtd.active-authentication", "key %q is none of none, p-256, p-384, rsa-2048", f.Active)
-	case !slices.Contains([]string{"siblings", "nested"}, f.National):
-		return nil, at("$.emrtd.national-data", "form %q is neither siblings nor nested", f.National)
-	case f.Active != "none" && f.Commands.Key == "":
-		return nil, at("$.emrtd.commands", "there is no command for the active authentication key")
-	}
-	p.chip.Activated, p.chip.Longest = f.Activated, f.Longest
-	if f.National == "nested" {
-		p.national = cccd.Nested
-	}
-	if p.chip.Room, err = parseRoom(f.Room); err != nil {
-		return nil, err
-	}
-	p.chip.Commands, err = f.commands()
-	return p, err
-}
-
-func parseRoom(m map[string]int) (map[lds.FileID]int, error) {
-	room := map[lds.FileID]int{}
-	for name, size := range m {
-		ids := []lds.FileID{lds.COM, lds.SOD}
-		for n := 1; n <= 16; n++ {
-			ids = append(ids, lds.DG(n))
-		}
-		i := slices.IndexFunc(ids, func(id lds.FileID) bool { return id.String() == name })
-		if i < 0 {
-			return nil, at("$.emrtd.room", "no file is named %q", name)
-		}
-		if size < 1 || size > 0x7FFF {
-			return nil, at("$.emrtd.room", "room for %s must be 1 to 32767 bytes", name)
-		}
-		room[ids[i]] = size
-	}
-	return room, nil
-}
-
-func (f emrtdFile) commands() (emrtd.Commands, error) {
-	var c emrtd.Commands
-	for _, t := range []struct {
-		key, text string
-		to        *emrtd.Template
-		names     []string
-		optional  bool
-	}{
-		{"create", f.Commands.Create, &c.Create, emrtd.CreateNames, false},
-		{"write", f.Commands.Write, &c.Write, emrtd.WriteNames, false},
-		{"secrets", f.Commands.Secrets, &c.Secrets, emrtd.SecretsNames, true},
-		{"key", f.Commands.Key, &c.Key, emrtd.KeyNames, true},
-		{"activate", f.Commands.Activate, &c.Activate, nil, false},
-	} {
-		if t.text == "" && t.optional {
-			continue
-		}
-		var err error
-		if *t.to, err = emrtd.ParseTemplate(t.text, t.names...); err != nil {
-			return c, at("$.emrtd.commands."+t.key, "%s: %w", t.key, err)
-		}
-	}
-	return c, nil
 }
 
 func (f pivFile) profile() (*pivProfile, error) {

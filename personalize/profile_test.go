@@ -56,6 +56,11 @@ func TestAProfileThatIsWrongNamesFileAndLine(t *testing.T) {
 		{"pin: \"123456\"", "pin: \"1\"", "pin"},
 		{"{slot: 9c, algorithm: p-256}", "{slot: 9f, algorithm: p-256}", "9f"},
 		{"{slot: 9c, algorithm: p-256}", "{slot: 9c, algorithm: p-17}", "p-17"},
+		{"activated: 0x05", "activated: 0x00", "life cycle"},
+		{"key: 00DA0060 $pkcs8", "key: [00DA0060 $pkcs8, 00DA0]", "whole bytes"},
+		{"key: 00DA0060 $pkcs8", "seal: 00DADEAF", "sealed"},
+		{"national-data: siblings", "national-data: siblings\n  pace: {key-bits: 128, parameter: 12}", "go together"},
+		{"national-data: siblings", "national-data: siblings\n  pace: {key-bits: 99, parameter: 12}", "pace"},
 	} {
 		bad := strings.Replace(string(good), c.from, c.to, 1)
 		line := 1 + strings.Count(string(good[:bytes.Index(good, []byte(c.from))]), "\n")

@@ -41,19 +41,53 @@ func Inspect(c card.Card, door access.Access, trust lds.Trust, now time.Time, wa
 	if lengths, err := ReadLengths(c); err == nil {
 		reader.Longest = lengths.Longest()
 	}
-	if err := Select(c); err != nil {
-		return nil, []lds.Check{undone(CheckAccess, fmt.Errorf("select the eMRTD application: %w", err))}
-	}
-	open, err := door.Open(c)
+	open, err := enter(c, door)
 	if err != nil {
 		return nil, []lds.Check{undone(CheckAccess, err)}
 	}
 	rows := []lds.Check{{Name: CheckAccess, Result: lds.Passed}}
 	files, notes, err := reader.listed(open, want)
+	if refused(err) {
+		if again, closed := enter(c, door); closed == nil {
+			open, reader = again, Reader{Longest: shorter[1], Cautious: true}
+			files, notes, err = reader.listed(open, want)
+			notes = append(notes, Note{Text: "read again from the start in small pieces"})
+		}
+	}
 	rows = append(rows, reading(notes, err))
 	rows = append(rows, lds.Verify(files, trust, now)...)
 	rows = append(rows, active(open, files))
 	return files, append(rows, chipAuthentication(files))
+}
+
+// enter selects the eMRTD application and opens it. PACE comes before the selection,
+// which is then made inside (Doc 9303-11, 4.2); but some chips know PACE only in the
+// application, and refuse to have it selected again.
+func enter(c card.Card, door access.Access) (card.Card, error) {
+	var refused card.Status
+	if _, early := door.(access.PACE); early {
+		open, err := door.Open(c)
+		if err == nil {
+			if err := Select(open); err != nil && !errors.As(err, &refused) {
+				return nil, err
+			}
+			return open, nil
+		}
+		if errors.Is(err, access.ErrNotAuthentic) || !errors.As(err, &refused) {
+			return nil, err
+		}
+	}
+	if err := Select(c); err != nil {
+		return nil, fmt.Errorf("select the eMRTD application: %w", err)
+	}
+	return door.Open(c)
+}
+
+// refused tells whether it was the chip that would not be read so, or that ended
+// the channel over it.
+func refused(err error) bool {
+	var status card.Status
+	return errors.As(err, &status) || errors.Is(err, access.ErrClosed)
 }
 
 // listed reads of want what EF.COM or EF.SOD lists, and all of it where neither can

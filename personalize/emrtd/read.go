@@ -49,7 +49,10 @@ type Reader struct {
 	// chip must know extended lengths: see Lengths.Longest. It goes down by itself
 	// where the chip refuses a length.
 	Longest int
-	notes   []Note
+	// Cautious reads as the least of chips lets itself be read: every file
+	// selected, its header first. It is set by itself where the chip refuses more.
+	Cautious bool
+	notes    []Note
 }
 
 // Read reads files through c, whose application is selected and whose access
@@ -108,12 +111,9 @@ func (r *Reader) note(id lds.FileID, format string, args ...any) {
 	r.notes = append(r.notes, Note{id, fmt.Sprintf(format, args...)})
 }
 
-// file selects and reads one file.
+// file reads one file.
 func (r *Reader) file(c card.Card, id lds.FileID) ([]byte, error) {
-	if err := selectFile(c, id); err != nil {
-		return nil, err
-	}
-	data, end, err := r.at(c, id, 0, headerLength)
+	data, end, err := r.start(c, id)
 	if err != nil {
 		return nil, err
 	}
@@ -141,9 +141,42 @@ func (r *Reader) file(c card.Card, id lds.FileID) ([]byte, error) {
 	return data[:total:total], nil
 }
 
+// start selects a file and gives its first bytes in one command, by its short
+// identifier (ISO/IEC 7816-4:2020, 11.3.2; Doc 9303-10, 3.6.3): all of most files.
+// A chip that will have none of this is read cautiously from then on.
+func (r *Reader) start(c card.Card, id lds.FileID) (data []byte, end bool, err error) {
+	if !r.Cautious {
+		n := min(r.Longest, safeLongest)
+		if id == lds.DG2 {
+			n = min(r.Longest, card.MaxExtendedNe)
+		}
+		resp, err := c.Transmit(card.Command{INS: 0xB0, P1: 0x80 | id.SFI(), Ne: n})
+		if err != nil {
+			return nil, false, err
+		}
+		refused := &card.Error{Header: [4]byte{0x00, 0xB0, 0x80 | id.SFI(), 0x00}, SW: resp.SW}
+		switch {
+		case resp.SW == card.OK && len(resp.Data) > 0, resp.SW == card.EndOfFile && len(resp.Data) > 0:
+			data, err := readData(resp, 0, n)
+			return data, resp.SW == card.EndOfFile, err
+		case absent(refused), resp.SW == card.SecurityNotSatisfied:
+			return nil, false, refused
+		}
+		r.Cautious = true
+	}
+	if err := selectFile(c, id); err != nil {
+		return nil, false, err
+	}
+	return r.at(c, id, 0, min(headerLength, r.Longest))
+}
+
 func selectFile(c card.Card, id lds.FileID) error {
-	_, err := card.Do(c, card.Command{INS: 0xA4, P1: 0x02, P2: 0x0C, Data: []byte{byte(id >> 8), byte(id)}})
+	_, err := card.Do(c, selection(id))
 	return err
+}
+
+func selection(id lds.FileID) card.Command {
+	return card.Command{INS: 0xA4, P1: 0x02, P2: 0x0C, Data: []byte{byte(id >> 8), byte(id)}}
 }
 
 // at reads n bytes or fewer at the offset; end tells that the chip said there is no
