@@ -1,6 +1,6 @@
 // Package softcard is an identity chip in software: a GlobalPlatform card manager
 // (GPC 2.3.1 with SCP03, amendment D), an eMRTD application (ICAO Doc 9303-10 and
-// 9303-11, BAC and PACE; 7816-9 commands to personalise it) and a PIV application (NIST SP
+// 9303-11: BAC, PACE, active, chip and terminal authentication; 7816-9 commands to personalise it) and a PIV application (NIST SP
 // 800-73-4 part 2, and the commands a YubiKey 5 adds to it). It runs in memory, in
 // a Slot, or behind a real pcscd through vpcd (Serve).
 //
@@ -39,7 +39,7 @@ type Options struct {
 	// Rand is where challenges come from; nil is crypto/rand. Keys are always
 	// generated from crypto/rand.
 	Rand io.Reader
-	// Wait is how the chip takes its time after wrong passwords; nil is time.Sleep.
+	// Wait holds up those who guess the MRZ or the CAN; nil is time.Sleep.
 	Wait func(time.Duration)
 }
 
@@ -73,9 +73,12 @@ type session struct {
 	next    access.Secure     // takes channel's place, for reading, once the answer has left
 	scp     *access.SCP03Chip // after INITIALIZE UPDATE, or the open channel's
 	bac     *access.BACChip   // after GET CHALLENGE
-	pace    paceSession
-	read    bool // channel is one for reading: of BAC or PACE
-	piv     pivSession
+	pace    *access.PACEChip  // after the first MSE:SET AT
+	read    bool              // channel is one for reading: of BAC or PACE
+	eac     eacSession
+	// stepping takes the next GENERAL AUTHENTICATE; nil where none is expected.
+	stepping func(data []byte) ([]byte, error)
+	piv      pivSession
 }
 
 // tear counts down to the command that loses power.
@@ -348,9 +351,8 @@ func (c *Chip) closeChannel() {
 	if c.session.channel == nil {
 		return
 	}
-	resumed := c.session.pace.resumed
 	c.session.channel, c.session.next, c.session.scp, c.session.bac, c.session.read = nil, nil, nil, nil, false
-	c.session.pace, c.session.chain = paceSession{resumed: resumed}, chain{}
+	c.session.pace, c.session.eac, c.session.stepping, c.session.chain = nil, eacSession{}, nil, chain{}
 }
 
 // reply turns a handler's result into an answer: nil is 9000, an error answers the

@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
-	"errors"
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
@@ -35,10 +34,10 @@ func (c *Chip) emrtd(cmd card.Command) ([]byte, error) {
 	case 0x0084:
 		return c.getChallenge(cmd)
 	case 0x0082:
-		return c.basicAccess(cmd)
+		return c.externalAccess(cmd)
 	case 0x0088:
 		return c.internalAuthenticate(cmd)
-	case 0x0022, 0x0086, 0x002C:
+	case 0x0022, 0x0086, 0x002A, 0x002C:
 		return c.authenticate(cmd)
 	case 0x8050:
 		if c.state.EMRTD.Active {
@@ -79,6 +78,10 @@ func (c *Chip) personalise(cmd card.Command) error {
 		return c.putAccess(cmd.Data)
 	case 0x0060:
 		return c.putActiveKey(cmd.Data)
+	case 0x0063:
+		return c.putChipKey(cmd.Data)
+	case 0x0064:
+		return c.putTrust(cmd.Data)
 	case 0x0066:
 		return c.putPassword(cmd.Data)
 	}
@@ -135,14 +138,18 @@ func (c *Chip) activate(cmd card.Command) error {
 	return nil
 }
 
-// getChallenge is GET CHALLENGE (Doc 9303-11, 4.3.2).
+// getChallenge is GET CHALLENGE of BAC (Doc 9303-11, 4.3.2) or, inside a channel, of
+// terminal authentication.
 func (c *Chip) getChallenge(cmd card.Command) ([]byte, error) {
 	e := &c.state.EMRTD
-	if !e.Active || e.Access == nil || c.session.channel != nil {
-		return nil, card.ConditionsNotSatisfied
-	}
 	if cmd.P1 != 0 || cmd.P2 != 0 {
 		return nil, card.IncorrectP1P2
+	}
+	if c.session.eac.terminal != nil {
+		return c.session.eac.terminal.Challenge()
+	}
+	if !e.Active || e.Access == nil || c.session.channel != nil {
+		return nil, card.ConditionsNotSatisfied
 	}
 	bac, err := access.NewBACChip(*e.Access, c.rand)
 	if err != nil {
@@ -152,26 +159,25 @@ func (c *Chip) getChallenge(cmd card.Command) ([]byte, error) {
 	return bac.Challenge(), nil
 }
 
-// basicAccess is EXTERNAL AUTHENTICATE of Basic Access Control; a challenge serves
-// one try.
-func (c *Chip) basicAccess(cmd card.Command) ([]byte, error) {
+// externalAccess is EXTERNAL AUTHENTICATE of Basic Access Control or, inside a channel,
+// of terminal authentication; a challenge serves one try.
+func (c *Chip) externalAccess(cmd card.Command) ([]byte, error) {
 	bac := c.session.bac
 	c.session.bac = nil
-	if bac == nil || c.session.channel != nil {
-		return nil, card.ConditionsNotSatisfied
-	}
 	if cmd.P1 != 0 || cmd.P2 != 0 {
 		return nil, card.IncorrectP1P2
 	}
-	answer, channel, err := bac.Authenticate(cmd.Data)
-	if errors.Is(err, access.AuthenticationFailed) {
-		c.wrongPassword()
+	if c.session.channel != nil {
+		return c.terminalAuthenticate(cmd)
 	}
+	if bac == nil {
+		return nil, card.ConditionsNotSatisfied
+	}
+	answer, channel, err := bac.Authenticate(cmd.Data)
 	if err != nil {
 		return nil, err
 	}
-	c.rightPassword()
-	c.session.next = channel
+	c.newChannel(channel, bac.ID())
 	return answer, nil
 }
 

@@ -2,6 +2,8 @@ package softcard
 
 import (
 	"cardstation/devices/card"
+	"cardstation/devices/card/access"
+	"cardstation/devices/card/access/cvc"
 	"cardstation/devices/card/tlv"
 )
 
@@ -20,6 +22,7 @@ const (
 	efCardAccess fileID = 0x011C
 	efDG3        fileID = 0x0103
 	efDG4        fileID = 0x0104
+	efDG14       fileID = 0x010E
 
 	maxFile = 0xFFFF
 	// maxFiles is all the memory the eMRTD application has, in bytes.
@@ -39,7 +42,8 @@ var masterFiles = map[fileID]*file{
 }
 
 // find gives a file of the master file or, where the eMRTD application is
-// selected, of that.
+// selected, of that. EF.CVCA has the identifier of EF.CardAccess there: it is what
+// stands behind it for those who may read.
 func (c *Chip) find(id fileID) *file {
 	if f := masterFiles[id]; f != nil {
 		if id == efATRInfo && c.state.Quirks.RefuseExtended {
@@ -47,10 +51,18 @@ func (c *Chip) find(id fileID) *file {
 		}
 		return f
 	}
+	if id == efCardAccess && c.hasAuthorities() {
+		return c.state.EMRTD.authorities()
+	}
 	if id == efCardAccess || c.session.app == appEMRTD {
 		return c.state.EMRTD.Files[id]
 	}
 	return nil
+}
+
+// hasAuthorities tells whether EF.CVCA is there to be read.
+func (c *Chip) hasAuthorities() bool {
+	return c.session.app == appEMRTD && c.session.read && len(c.state.EMRTD.Trust.Points) > 0
 }
 
 // findSFI gives the file with a short identifier in the selected application.
@@ -59,6 +71,9 @@ func (c *Chip) findSFI(sfi byte) fileID {
 	if c.session.app == appEMRTD {
 		files = c.state.EMRTD.Files
 	} else if f := c.state.EMRTD.Files[efCardAccess]; f != nil && f.SFI == sfi {
+		return efCardAccess
+	}
+	if sfi == access.CVCAShort && c.hasAuthorities() {
 		return efCardAccess
 	}
 	for id, f := range files {
@@ -78,9 +93,18 @@ func (c *Chip) reachable(id fileID) bool {
 }
 
 // readable is reachable, without the fingerprints and irises, which wait for
-// terminal authentication (Doc 9303-11, 7.1).
+// a terminal that shows its right to them (Doc 9303-11, 7.1).
 func (c *Chip) readable(id fileID) bool {
-	return c.reachable(id) && (c.writable() || id != efDG3 && id != efDG4)
+	if !c.reachable(id) || c.writable() {
+		return c.reachable(id)
+	}
+	switch id {
+	case efDG3:
+		return c.session.eac.rights.Has(cvc.ReadFingers)
+	case efDG4:
+		return c.session.eac.rights.Has(cvc.ReadIris)
+	}
+	return true
 }
 
 // selectFile is SELECT of an elementary file by identifier.

@@ -36,7 +36,7 @@ func (c *Chip) manager(cmd card.Command) ([]byte, error) {
 		return c.managerData(cmd)
 	case 0x00B0, 0x00B1:
 		return c.readBinary(cmd)
-	case 0x0022, 0x0086, 0x002C:
+	case 0x0022, 0x0086, 0x002A, 0x002C:
 		return c.authenticate(cmd)
 	case 0x80D8, 0x80F0, 0x80F2:
 		if c.session.channel == nil || c.session.read {

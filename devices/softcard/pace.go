@@ -4,43 +4,20 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
 	"cardstation/devices/card/tlv"
 )
 
-// References of PACE's passwords (Doc 9303-11, 4.4.4.1; TR-03110-3, B.11.1).
-const (
-	passwordMRZ byte = 1
-	passwordCAN byte = 2
-	passwordPIN byte = 3
-	passwordPUK byte = 4
-)
-
-// Tries of the passwords that block (TR-03110-2, 2.4).
-const (
-	pinTries = 3
-	pukTries = 10
-)
+// passwordMRZ is the reference of the password that BAC's secrets can stand for
+// (TR-03110-3, B.11.1).
+const passwordMRZ byte = 1
 
 // paceState is what PACE needs beside EF.CardAccess, whose infos say how it is run.
 type paceState struct {
-	// Secrets by reference: characters as printed; the MRZ's is MRZ_information.
-	Secrets map[byte][]byte `json:"secrets,omitempty"`
-	PIN     int             `json:"pin"`   // tries left
-	PUK     int             `json:"puk"`   // tries left
-	Wrong   int             `json:"wrong"` // wrong CAN, MRZ and BAC in a row
-}
-
-// paceSession is PACE since reset.
-type paceSession struct {
-	chip    *access.PACEChip // after MSE:SET AT
-	trying  byte             // password that chip was given
-	opened  byte             // password that opened the channel, 0 for none
-	resumed bool             // the CAN was right: a suspended PIN has its last try
+	Secrets  map[byte][]byte     `json:"secrets,omitempty"` // by reference: see access.NewPassword
+	Failures access.PACEFailures `json:"failures"`
 }
 
 // openable tells whether there is a password for reading at all.
@@ -48,26 +25,25 @@ func (s *emrtdState) openable() bool { return s.Access != nil || len(s.PACE.Secr
 
 func (s *paceState) check() error {
 	for reference, secret := range s.Secrets {
-		if _, err := newPassword(reference, secret); err != nil {
-			return fmt.Errorf("pace password %d: %w", reference, err)
+		if _, err := access.NewPassword(reference, secret); err != nil {
+			return err
 		}
 	}
-	if s.PIN < 0 || s.PIN > pinTries || s.PUK < 0 || s.PUK > pukTries || s.Wrong < 0 {
-		return errors.New("pace counters out of range")
+	if f := s.Failures; f.MRZ < 0 || f.CAN < 0 || f.PIN < 0 || f.PUK < 0 {
+		return errors.New("less than no wrong passwords")
 	}
 	return nil
 }
 
-// putPassword takes a password of PACE: 66 { reference, secret }. The MRZ's secret
-// is MRZ_information of Doc 9303-11, 4.3.2: number, birth and expiry with their
-// check digits; without it the secrets of BAC serve for the MRZ.
+// putPassword takes a password of PACE: 66 { reference, secret }, as
+// access.NewPassword has them. Without one for the MRZ, the secrets of BAC serve.
 func (c *Chip) putPassword(data []byte) error {
 	body, err := tlv.One(data, 0x66)
 	if err != nil || len(body) < 2 {
 		return card.IncorrectData
 	}
 	reference, secret := body[0], bytes.Clone(body[1:])
-	if _, err := newPassword(reference, secret); err != nil {
+	if _, err := access.NewPassword(reference, secret); err != nil {
 		return card.IncorrectData
 	}
 	p := &c.state.EMRTD.PACE
@@ -75,204 +51,128 @@ func (c *Chip) putPassword(data []byte) error {
 		p.Secrets = map[byte][]byte{}
 	}
 	p.Secrets[reference] = secret
-	switch reference {
-	case passwordPIN:
-		p.PIN = pinTries
-	case passwordPUK:
-		p.PUK = pukTries
-	}
 	c.dirty = true
 	return nil
-}
-
-// maxSecret bounds a password.
-const maxSecret = 64
-
-func newPassword(reference byte, secret []byte) (access.Password, error) {
-	if len(secret) == 0 || len(secret) > maxSecret {
-		return access.Password{}, fmt.Errorf("secret of %d bytes", len(secret))
-	}
-	switch reference {
-	case passwordMRZ:
-		mrz, err := parseInformation(string(secret))
-		if err != nil {
-			return access.Password{}, err
-		}
-		return mrz.Password()
-	case passwordCAN:
-		return access.CAN(string(secret)), nil
-	}
-	return access.Password{}, errors.New("no such password")
-}
-
-// parseInformation reads MRZ_information back.
-func parseInformation(s string) (access.MRZ, error) {
-	const dates = 2 * (6 + 1)
-	n := len(s) - dates - 1
-	if n < 9 {
-		return access.MRZ{}, errors.New("too short for the mrz's number and dates")
-	}
-	return access.MRZ{Document: strings.TrimRight(s[:n], "<"), Birth: s[n+1 : n+7], Expiry: s[n+8 : n+14]}, nil
 }
 
 // passwords are all that the chip has.
-func (s *emrtdState) passwords() []access.Password {
+func (s *emrtdState) passwords() ([]access.Password, error) {
 	var all []access.Password
 	for reference, secret := range s.PACE.Secrets {
-		if p, err := newPassword(reference, secret); err == nil {
-			all = append(all, p)
+		p, err := access.NewPassword(reference, secret)
+		if err != nil {
+			return nil, err
 		}
+		all = append(all, p)
 	}
 	if s.PACE.Secrets[passwordMRZ] == nil && s.Access != nil {
-		if p, err := s.Access.Password(); err == nil {
-			all = append(all, p)
+		p, err := s.Access.Password()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// paceChip is the chip's end of PACE, one for the session: it remembers that the
+// CAN was shown. It runs in the ways that EF.CardAccess names, as far as there is a
+// curve or a key for them.
+func (c *Chip) paceChip() (*access.PACEChip, error) {
+	if c.session.pace != nil {
+		return c.session.pace, nil
+	}
+	e := &c.state.EMRTD
+	offer := access.PACEOffer{Failures: e.PACE.Failures, Sleep: c.wait, Rand: c.rand}
+	var err error
+	if offer.Passwords, err = e.passwords(); err != nil {
+		return nil, err
+	}
+	if offer.Key, err = e.chipKey(); err != nil {
+		return nil, err
+	}
+	infos, _ := access.ParseCardAccess(e.object(efCardAccess)) // none: nothing is offered
+	for _, info := range infos {
+		one := offer
+		one.Infos = []access.PACEInfo{info}
+		if _, err := one.Chip(); err == nil {
+			offer.Infos = append(offer.Infos, info)
 		}
 	}
-	return all
+	c.session.pace, err = offer.Chip()
+	return c.session.pace, err
 }
 
-// authenticate is what master file and eMRTD application share: MANAGE SECURITY
-// ENVIRONMENT, GENERAL AUTHENTICATE and RESET RETRY COUNTER.
-func (c *Chip) authenticate(cmd card.Command) ([]byte, error) {
-	p := uint16(cmd.P1)<<8 | uint16(cmd.P2)
-	switch {
-	case cmd.INS == 0x22 && p == 0xC1A4:
-		return nil, c.setPACE(cmd.Data)
-	case cmd.INS == 0x86 && p == 0:
-		return c.paceStep(cmd.Data)
-	case cmd.INS == 0x2C && p == 0x0303:
-		return nil, c.unblock(cmd.Data)
+// object is the data object that a file begins with: what is after it is room that
+// was not used. A file that holds none is taken whole.
+func (s *emrtdState) object(id fileID) []byte {
+	f := s.Files[id]
+	if f == nil {
+		return nil
 	}
-	return nil, card.IncorrectP1P2
+	if _, rest, err := tlv.Next(f.Data); err == nil {
+		return f.Data[:len(f.Data)-len(rest)]
+	}
+	return f.Data
 }
 
-// setPACE is MSE:SET AT for PACE (Doc 9303-11, 4.4.4.1; TR-03110-3, B.11.1), at the
-// master file, or in an application selected by itself. The ways of PACE are those that EF.CardAccess says. A PIN or PUK
-// that was wrong before is warned of with 63Cx.
+// setPACE is MSE:SET AT for PACE (Doc 9303-11, 4.4.4.1), at the master file or in an
+// application selected by itself; inside a channel too, where a suspended PIN
+// follows the CAN.
 func (c *Chip) setPACE(data []byte) error {
-	e := &c.state.EMRTD
-	c.session.pace.chip = nil
-	if !e.Active || c.session.app == appEMRTD && !c.state.Quirks.Preselected || c.session.channel != nil && !c.session.read {
+	c.session.stepping = nil
+	inApplication := c.session.app == appEMRTD && !c.state.Quirks.Preselected
+	if !c.state.EMRTD.Active || inApplication || c.session.channel != nil && !c.session.read {
 		return card.ConditionsNotSatisfied
 	}
-	var infos []access.PACEInfo
-	if f := e.Files[efCardAccess]; f != nil {
-		infos, _ = access.ParseCardAccess(f.Data)
+	chip, err := c.paceChip()
+	if err != nil {
+		return err
 	}
-	refusal := error(card.IncorrectData)
-	for _, info := range infos {
-		chip, err := access.NewPACEChip(info, c.rand, e.passwords()...)
-		if err != nil {
+	err = chip.SetTemplate(data)
+	var status card.Status
+	if err != nil && errors.As(err, &status) {
+		if _, warning := status.Retries(); !warning {
 			return err
 		}
-		if err = chip.SetTemplate(data); err == nil {
-			reference, _ := tlv.Find(data, 0x83)
-			c.session.pace.chip, c.session.pace.trying = chip, reference[0]
-			return e.PACE.warning(reference[0])
-		}
-		if !errors.Is(err, card.IncorrectData) {
-			refusal = err
-		}
 	}
-	return refusal
+	c.session.stepping = c.paceStep
+	return err
 }
 
-// tries gives the counter of a password that blocks, and its start; nil for the
-// others.
-func (s *paceState) tries(reference byte) (left *int, start int) {
-	switch reference {
-	case passwordPIN:
-		return &s.PIN, pinTries
-	case passwordPUK:
-		return &s.PUK, pukTries
-	}
-	return nil, 0
-}
-
-func (s *paceState) warning(reference byte) error {
-	if left, start := s.tries(reference); left != nil && *left < start {
-		return triesLeft(*left)
-	}
-	return nil
-}
-
-func triesLeft(n int) card.Status { return 0x63C0 | card.Status(n) }
-
-// paceStep is GENERAL AUTHENTICATE, a step of PACE. The last one judges the password: CAN and
-// MRZ slow down, PIN and PUK block; the PIN's last try is suspended until the CAN
-// was right (TR-03110-2, 2.4).
+// paceStep is GENERAL AUTHENTICATE of PACE. A wrong password is on record before the
+// answer leaves.
 func (c *Chip) paceStep(data []byte) ([]byte, error) {
-	s := &c.session.pace
-	if s.chip == nil {
-		return nil, card.ConditionsNotSatisfied
+	chip := c.session.pace
+	answer, channel, err := chip.Step(data)
+	if f := chip.Failures(); f != c.state.EMRTD.PACE.Failures {
+		c.state.EMRTD.PACE.Failures, c.dirty = f, true
 	}
-	left, start := c.state.EMRTD.PACE.tries(s.trying)
-	if left != nil && *left == 0 {
-		return nil, card.AuthenticationBlocked
-	}
-	if s.trying == passwordPIN && *left == 1 && !s.resumed {
-		return nil, card.ConditionsNotSatisfied
-	}
-	answer, channel, err := s.chip.Step(data)
-	switch {
-	case errors.Is(err, access.AuthenticationFailed) && left != nil:
-		*left--
-		s.chip, c.dirty = nil, true
-		return nil, triesLeft(*left)
-	case errors.Is(err, access.AuthenticationFailed):
-		c.wrongPassword()
-		s.chip = nil
-		return nil, err
-	case err != nil || channel == nil:
+	if err != nil || channel == nil {
 		return answer, err
 	}
-	if left == nil {
-		c.rightPassword()
-	} else if *left != start {
-		*left, c.dirty = start, true
-	}
-	*s = paceSession{opened: s.trying, resumed: s.resumed || s.trying == passwordCAN}
-	c.session.next = channel
+	c.session.stepping = nil
+	c.newChannel(channel, chip.ID())
 	return answer, nil
 }
 
-// unblock is RESET RETRY COUNTER of the PIN, in a channel that the PUK opened
-// (TR-03110-3, B.11.5).
+// unblock is RESET RETRY COUNTER of the PIN, in the channel that the PUK opened
+// (TR-03110-3, B.5).
 func (c *Chip) unblock(data []byte) error {
-	p := &c.state.EMRTD.PACE
-	switch {
-	case !c.session.read || c.session.pace.opened != passwordPUK:
+	if !c.session.read || c.session.pace == nil {
 		return card.SecurityNotSatisfied
-	case len(data) != 0:
-		return card.WrongLength
-	case p.Secrets[passwordPIN] == nil:
-		return card.ReferencedDataNotFound
 	}
-	if p.PIN != pinTries {
-		p.PIN, c.dirty = pinTries, true
+	if len(data) != 0 {
+		return card.WrongLength
+	}
+	if err := c.session.pace.UnblockPIN(); err != nil {
+		return err
+	}
+	if f := c.session.pace.Failures(); f != c.state.EMRTD.PACE.Failures {
+		c.state.EMRTD.PACE.Failures, c.dirty = f, true
 	}
 	return nil
 }
 
-// Guessing what is printed on the card is made slow: from the third wrong try in
-// a row on each answer waits, twice as long each time.
-const (
-	freeGuesses = 2
-	firstDelay  = 100 * time.Millisecond
-	lastDelay   = 3200 * time.Millisecond
-)
-
-func (c *Chip) wrongPassword() {
-	p := &c.state.EMRTD.PACE
-	p.Wrong = min(p.Wrong+1, 1<<16)
-	c.dirty = true
-	if over := p.Wrong - freeGuesses - 1; over >= 0 {
-		c.wait(min(firstDelay<<min(over, 16), lastDelay))
-	}
-}
-
-func (c *Chip) rightPassword() {
-	if p := &c.state.EMRTD.PACE; p.Wrong != 0 {
-		p.Wrong, c.dirty = 0, true
-	}
-}
+// errNoFile is said of a file that a protocol needs and the chip does not have.
+var errNoFile = fmt.Errorf("softcard: file is missing: %w", card.ConditionsNotSatisfied)

@@ -2,6 +2,7 @@ package softcard
 
 import (
 	"bytes"
+	"crypto/sha1"
 	"errors"
 	"strings"
 	"testing"
@@ -26,7 +27,15 @@ func cardAccess(t testing.TB, infos ...access.PACEInfo) []byte {
 	return tlv.New(0x31, all...)
 }
 
-const testCAN = "000001"
+const (
+	testCAN = "000001"
+	testPIN = "123456"
+	testPUK = "0123456789"
+
+	passwordCAN byte = 2
+	passwordPIN byte = 3
+	passwordPUK byte = 4
+)
 
 // finish personalises a chip with these files and PUT DATA objects by tag, and
 // activates it.
@@ -113,12 +122,16 @@ func TestPACERunsEachWayThatEFCardAccessSays(t *testing.T) {
 	infos := []access.PACEInfo{p256, {KeyBits: 192, Parameter: 15}, {KeyBits: 256, Parameter: 18}, {KeyBits: 128, Parameter: 15}}
 	chip := newChip(t, Options{})
 	finish(t, chip, map[fileID][]byte{efCardAccess: append(cardAccess(t, infos...), 0, 0, 0)}, passwordObject(passwordCAN, testCAN))
+	infos, err := access.ParseCardAccess(cardAccess(t, infos...))
+	if err != nil || len(infos) != 4 {
+		t.Fatal(infos, err)
+	}
 	for _, info := range infos {
 		chip.Reset()
-		open(t, access.PACE{Info: info, Password: access.CAN(testCAN), Ambiguous: info.KeyBits == 128}, card.Over(chip))
+		open(t, access.PACE{Info: info, Password: access.CAN(testCAN)}, card.Over(chip))
 	}
 	chip.Reset()
-	unknown := access.PACE{Info: access.PACEInfo{KeyBits: 256, Parameter: 12}, Password: access.CAN(testCAN), Ambiguous: true}
+	unknown := access.PACE{Info: access.PACEInfo{KeyBits: 256, Parameter: 12, Ambiguous: true}, Password: access.CAN(testCAN)}
 	if _, err := unknown.Open(card.Over(chip)); !errors.Is(err, card.IncorrectData) {
 		t.Fatalf("a way that the chip does not say: %v", err)
 	}
@@ -134,7 +147,7 @@ func TestPACERefusesWhatItDoesNotKnow(t *testing.T) {
 	set := unhex(t, "800A04007F00070202040202")
 	send(t, c, "0022C1A4", append(set, 0x83, 1, passwordPUK), 0, card.ReferencedDataNotFound)
 	send(t, c, "0022C1A4", append(unhex(t, "800A04007F00070202040302"), 0x83, 1, 2), 0, card.IncorrectData)
-	send(t, c, "002241A4", set, 0, card.IncorrectP1P2)
+	send(t, c, "002241A4", set, 0, card.SecurityNotSatisfied)
 	send(t, c, "0022C1A4", append(set, 0x83, 1, 2), 0, card.OK)
 	send(t, c, "10860000", []byte{0x7C, 2, 0x81, 0}, 256, card.ConditionsNotSatisfied)
 	send(t, c, "00A4040C", aids[appEMRTD], 0, card.OK)
@@ -146,33 +159,64 @@ func TestPACERefusesWhatItDoesNotKnow(t *testing.T) {
 func TestWrongCANsAreAnsweredMoreAndMoreSlowly(t *testing.T) {
 	var waits []time.Duration
 	chip := paceChip(t, Options{Wait: func(d time.Duration) { waits = append(waits, d) }})
-	for range 8 {
+	for range 4 {
 		chip.Reset()
 		if _, err := pace(access.CAN("999999")).Open(card.Over(chip)); err == nil {
 			t.Fatal("wrong can opens")
 		}
 	}
-	chip.Reset()
-	c := card.Over(chip)
-	send(t, c, "00A4040C", aids[appEMRTD], 0, card.OK)
-	if _, err := (access.BAC{MRZ: access.MRZ{Document: "1", Birth: "000101", Expiry: "250101"}}).Open(c); err == nil {
-		t.Fatal("wrong mrz opens")
-	}
-	if len(waits) != 7 || waits[0] != firstDelay || waits[1] != 2*firstDelay || waits[6] != lastDelay {
+	if len(waits) != 3 || waits[1] != 2*waits[0] || waits[2] != 2*waits[1] {
 		t.Fatalf("waits %v", waits)
+	}
+	state, _ := chip.State()
+	chip, err := Restore(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chip.wait = func(d time.Duration) { waits = append(waits, d) }
+	open(t, pace(access.CAN(testCAN)), card.Over(chip))
+	if len(waits) != 4 || waits[3] <= waits[2] {
+		t.Fatalf("a restored chip has forgotten: %v", waits)
 	}
 	chip.Reset()
 	open(t, pace(access.CAN(testCAN)), card.Over(chip))
-	chip.Reset()
-	_, _ = pace(access.CAN("999999")).Open(card.Over(chip))
-	if len(waits) != 7 {
+	if len(waits) != 4 {
 		t.Fatal("the right can did not end the waiting")
 	}
 }
 
+func TestWrongPINsSuspendAndBlockIt(t *testing.T) {
+	chip := paceChip(t, Options{}, passwordObject(passwordPIN, testPIN), passwordObject(passwordPUK, testPUK))
+	try := func(c card.Card, want card.Status, password access.Password) {
+		t.Helper()
+		if _, err := pace(password).Open(c); !errors.Is(err, want) {
+			t.Fatalf("%v, want %s", err, want)
+		}
+	}
+	fresh := func() card.Card { chip.Reset(); return card.Over(chip) }
+	open(t, pace(access.PIN(testPIN)), fresh())
+	try(fresh(), 0x63C2, access.PIN("000000"))
+	try(fresh(), 0x63C1, access.PIN("000000"))
+	try(fresh(), card.ConditionsNotSatisfied, access.PIN(testPIN)) // suspended
+	in := open(t, pace(access.CAN(testCAN)), fresh())
+	in = open(t, pace(access.PIN(testPIN)), in) // inside the channel that the CAN opened
+	send(t, in, "00A4040C", aids[appEMRTD], 0, card.OK)
+	send(t, in, "002C0303", nil, 0, card.SecurityNotSatisfied)
+	try(fresh(), 0x63C2, access.PIN("000000"))
+	try(fresh(), 0x63C1, access.PIN("000000"))
+	try(open(t, pace(access.CAN(testCAN)), fresh()), 0x63C0, access.PIN("000000"))
+	if _, err := pace(access.PIN(testPIN)).Open(open(t, pace(access.CAN(testCAN)), fresh())); err == nil {
+		t.Fatal("a blocked pin opens")
+	}
+	in = open(t, pace(access.PUK(testPUK)), fresh())
+	send(t, in, "002C0303", nil, 0, card.OK)
+	open(t, pace(access.PIN(testPIN)), fresh())
+}
+
 func TestChipWithPACEOnlyHasNoBasicAccess(t *testing.T) {
+	sum := sha1.Sum([]byte("200000001500010182501017"))
 	chip := newChip(t, Options{})
-	finish(t, chip, map[fileID][]byte{efCardAccess: cardAccess(t, p256)}, passwordObject(passwordMRZ, "200000001500010182501017"))
+	finish(t, chip, map[fileID][]byte{efCardAccess: cardAccess(t, p256)}, passwordObject(passwordMRZ, string(sum[:])))
 	c := card.Over(chip)
 	send(t, c, "00A4040C", aids[appEMRTD], 0, card.OK)
 	send(t, c, "00840000", nil, 8, card.ConditionsNotSatisfied)
@@ -187,7 +231,7 @@ func TestPasswordsAreTakenOnlyWhilePersonalising(t *testing.T) {
 	can := passwordObject(passwordCAN, testCAN)[1:]
 	send(t, outside, "00DA0066", can, 0, card.SecurityNotSatisfied)
 	c := open(t, scp03(access.LevelFull), outside)
-	for _, bad := range [][]byte{nil, {0x66, 0}, {0x66, 1, 2}, {0x66, 2, 9, 9}, {0x66, 3, 1, 'A', 'B'}, {0x65, 2, 2, 2}, append(can, 0)} {
+	for _, bad := range [][]byte{nil, {0x66, 0}, {0x66, 1, 2}, {0x66, 2, 9, 9}, {0x66, 2, 0, 9}, {0x66, 3, 1, 'A', 'B'}, {0x66, 2, 5, 5}, {0x65, 2, 2, 2}, append(can, 0)} {
 		send(t, c, "00DA0066", bad, 0, card.IncorrectData)
 	}
 	send(t, c, "00DA0066", can, 0, card.OK)
@@ -199,7 +243,7 @@ func TestStateOfTheFirstFormatIsRestored(t *testing.T) {
 	chip := newChip(t, Options{})
 	personalise(t, chip, nil)
 	now, _ := chip.State()
-	old := bytes.Replace(now, []byte(`,"pace":{"pin":0,"puk":0,"wrong":0}`), nil, 1)
+	old := bytes.Replace(now, []byte(`,"pace":{"failures":{"MRZ":0,"CAN":0,"PIN":0,"PUK":0}}`), nil, 1)
 	old = bytes.Replace(old, []byte(`{"format":2,`), []byte(`{"format":1,`), 1)
 	if len(old) >= len(now) {
 		t.Fatalf("state %.40s holds no pace to take out", now)

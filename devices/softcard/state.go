@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"cardstation/devices/card/access"
+	"cardstation/devices/card/access/cvc"
 )
 
 // stateFormat is the version of what State gives. Restore takes older ones too: 1
-// is the same without PACE and quirks.
+// is the same without PACE, chip and terminal authentication, and quirks.
 const stateFormat = 2
 
 // state is what outlasts a reset.
@@ -41,6 +42,10 @@ type emrtdState struct {
 	Access *access.MRZ      `json:"access,omitempty"` // secrets of BAC
 	AAKey  []byte           `json:"aaKey,omitempty"`  // PKCS #8
 	PACE   paceState        `json:"pace"`
+	// ChipKey is the chip authentication key, PKCS #8.
+	ChipKey []byte `json:"chipKey,omitempty"`
+	// Trust is what terminals are authenticated by.
+	Trust cvc.Trust `json:"trust,omitzero"`
 }
 
 // State gives everything that outlasts a reset, as JSON. It holds all keys in the
@@ -96,6 +101,9 @@ func (s *state) check() error {
 		return err
 	}
 	if err := s.EMRTD.PACE.check(); err != nil {
+		return err
+	}
+	if _, err := s.EMRTD.chipKey(); err != nil {
 		return err
 	}
 	if s.EMRTD.Active && !s.EMRTD.openable() {
