@@ -42,11 +42,25 @@ type config struct {
 	// Watchdog is how long one command may take before the reader counts as hung.
 	Watchdog time.Duration `yaml:"watchdog"`
 	// Centre is where events go and orders come from; empty: this station alone.
-	Centre struct {
-		URL         string `yaml:"url"`
-		Credentials string `yaml:"credentials"`
-		CA          string `yaml:"ca"`
-	} `yaml:"centre"`
+	Centre centreConfig `yaml:"centre"`
+}
+
+// centreConfig is an address, or a mapping of address and credentials.
+type centreConfig struct {
+	URL         string `yaml:"url"`
+	Credentials string `yaml:"credentials"` // file with the station's JWT and key
+	CA          string `yaml:"ca"`          // PEM file of the authority that signs the centre's certificate
+	Certificate string `yaml:"certificate"` // PEM file of the station's own certificate, with Key
+	Key         string `yaml:"key"`
+}
+
+// UnmarshalYAML takes "nats://..." alone as well.
+func (c *centreConfig) UnmarshalYAML(raw []byte) error {
+	if yaml.Unmarshal(raw, &c.URL) == nil {
+		return nil
+	}
+	type mapping centreConfig
+	return yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict()).Decode((*mapping)(c))
 }
 
 func defaults() config {

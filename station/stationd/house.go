@@ -160,10 +160,11 @@ func (h *house) serve(ctx context.Context, l net.Listener) error {
 // feed sends finished steps on: to the centre, or to this station's own queue.
 func (h *house) feed(ctx context.Context) error {
 	inbox := poking{h.db, h.line}
-	if h.cfg.Centre.URL == "" {
+	c := h.cfg.Centre
+	if c.URL == "" {
 		return centre.Local(ctx, h.db, inbox)
 	}
-	return centre.Connect(ctx, centre.Config{URL: h.cfg.Centre.URL, Station: h.cfg.Station, Credentials: h.cfg.Centre.Credentials, CA: h.cfg.Centre.CA, Log: h.log}, h.db, inbox)
+	return centre.Connect(ctx, centre.Config{URL: c.URL, Station: h.cfg.Station, Credentials: c.Credentials, CA: c.CA, Certificate: c.Certificate, Key: c.Key, Log: h.log}, h.db, inbox)
 }
 
 // poking wakes the line when an order has come.
