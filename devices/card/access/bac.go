@@ -182,7 +182,7 @@ func (b BAC) Open(c card.Card) (card.Card, error) {
 	if err != nil {
 		return nil, err
 	}
-	return terminalMessaging{messaging: m, under: c, id: id}, nil
+	return terminalMessaging{messaging: m, under: c, id: string(id)}, nil
 }
 
 // AuthenticationFailed is 6300, what a chip answers to a wrong token.

@@ -194,7 +194,7 @@ func (a ChipAuthentication) Open(c card.Card) (card.Card, error) {
 		return nil, fmt.Errorf("chip authentication: %w", err)
 	}
 	inside := renew(c, s, old.inner().id)
-	inside.key, inside.unproven = g.compress(public), true
+	inside.key, inside.unproven = string(g.compress(public)), true
 	return inside, nil
 }
 
@@ -229,7 +229,7 @@ func (a ChipAuthentication) send(c card.Card, protocol asn1.ObjectIdentifier, pu
 // card.
 func ChipProven(c card.Card) bool {
 	o, ok := c.(opened)
-	return ok && o.inner().key != nil && o.inner().open() && !o.inner().unproven
+	return ok && o.inner().key != "" && o.inner().open() && !o.inner().unproven
 }
 
 // ChipAuthenticationChip is the chip's end of chip authentication. Its commands come

@@ -13,8 +13,9 @@ type terminalMessaging struct {
 	*messaging
 	under card.Card
 	// id is the chip's identity, and key the terminal's, compressed, that terminal
-	// authentication binds itself to; key is nil before chip authentication.
-	id, key []byte
+	// authentication binds itself to; key is empty before chip authentication. They are
+	// strings so that cards can be compared.
+	id, key string
 }
 
 // opened is a card that is secure messaging.
@@ -24,7 +25,7 @@ func (t terminalMessaging) inner() terminalMessaging { return t }
 
 // renew opens a channel with new keys to the chip that c speaks to. A channel that
 // c is itself ends with it.
-func renew(c card.Card, s suite, id []byte) terminalMessaging {
+func renew(c card.Card, s suite, id string) terminalMessaging {
 	if old, ok := c.(opened); ok {
 		c = old.inner().under
 		old.inner().close()

@@ -168,13 +168,13 @@ func (a PACE) agree(p *pace, c card.Card) (card.Card, error) {
 		return nil, err
 	}
 	if p.info.Mapping != ChipAuthenticationMapping {
-		return renew(c, s, p.compress(other)), nil
+		return renew(c, s, string(p.compress(other))), nil
 	}
 	data, err := unsealMapping(s, body)
 	if err != nil {
 		return nil, err
 	}
-	return mappedMessaging{renew(c, s, p.compress(other)), p.group, mapping, data}, nil
+	return mappedMessaging{renew(c, s, string(p.compress(other))), p.group, mapping, string(data)}, nil
 }
 
 // authenticate exchanges the tokens, each over the other's key, and gives the
@@ -219,7 +219,7 @@ type mappedMessaging struct {
 	terminalMessaging
 	group   group
 	mapping point  // the chip's public key of the mapping
-	data    []byte // CA_IC
+	data    string // CA_IC
 }
 
 // VerifyChip multiplies the static key with the chip's data, which must give the
@@ -229,7 +229,7 @@ func (m mappedMessaging) VerifyChip(key *ecdsa.PublicKey) error {
 		return fmt.Errorf("chip authentication mapping: key of another curve: %w", ErrNotAuthentic)
 	}
 	n := m.group.Params().N
-	factor := new(big.Int).SetBytes(m.data)
+	factor := new(big.Int).SetBytes([]byte(m.data))
 	if factor.Sign() == 0 || factor.Cmp(n) >= 0 {
 		return fmt.Errorf("chip authentication mapping: %w", ErrNotAuthentic)
 	}

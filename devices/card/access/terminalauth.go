@@ -117,7 +117,7 @@ func (a TerminalAuthentication) Open(c card.Card) (card.Card, error) {
 
 func (a TerminalAuthentication) run(c card.Card) error {
 	o, ok := c.(opened)
-	if !ok || o.inner().key == nil {
+	if !ok || o.inner().key == "" {
 		return errors.New("access: chip authentication has to come before")
 	}
 	terminal, err := a.terminal()
@@ -146,7 +146,7 @@ func (a TerminalAuthentication) run(c card.Card) error {
 		return fmt.Errorf("challenge of %d bytes, not %d", len(challenge), challengeSize)
 	}
 	key := cvc.PublicKey{Algorithm: terminal.Key.Algorithm, Key: a.Key.Public()}
-	signature, err := cvc.SignMessage(a.Key, key, terminalProof(o.inner().id, challenge, o.inner().key))
+	signature, err := cvc.SignMessage(a.Key, key, terminalProof([]byte(o.inner().id), challenge, []byte(o.inner().key)))
 	if err != nil {
 		return err
 	}
