@@ -1,6 +1,12 @@
 package record
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrEmpty says that a biometric group is well formed and holds no template.
+var ErrEmpty = errors.New("biometric group without templates")
 
 // Template is one biometric information template (ISO/IEC 7816-11, tag 7F60): a
 // CBEFF header and a biometric data block.
@@ -27,6 +33,7 @@ const (
 	tagTemplate uint16 = 0x7F60
 	tagHeader   uint16 = 0xA1
 	tagCount    uint16 = 0x02
+	tagFiller   uint16 = 0x53
 )
 
 // FaceTemplate wraps a face record as Doc 9303-10, 4.7.2 has it: biometric type
@@ -60,8 +67,15 @@ func EncodeGroup(all []Template) ([]byte, error) {
 	return appendTLV(nil, tagGroup, body), nil
 }
 
+// EncodeEmptyGroup writes a group without templates, for a data group of a holder
+// who has none of that modality. The filler, random bytes in 53, keeps the data
+// group's hash from telling so (Doc 9303-10, 4.7.3).
+func EncodeEmptyGroup(filler []byte) []byte {
+	return appendTLV(nil, tagGroup, appendTLV(appendTLV(nil, tagCount, []byte{0}), tagFiller, filler))
+}
+
 // DecodeGroup reads a biometric information group template; what it gives are slices
-// of b.
+// of b. A group that is empty by right gives ErrEmpty.
 func DecodeGroup(b []byte) ([]Template, error) {
 	body, rest, err := takeTLV(b, tagGroup)
 	if err != nil || len(rest) > 0 {
@@ -70,6 +84,9 @@ func DecodeGroup(b []byte) ([]Template, error) {
 	count, body, err := takeTLV(body, tagCount)
 	if err != nil || len(count) != 1 {
 		return nil, malformed("number of templates", err)
+	}
+	if count[0] == 0 {
+		return nil, emptyGroup(body)
 	}
 	var all []Template
 	for len(body) > 0 {
@@ -83,10 +100,21 @@ func DecodeGroup(b []byte) ([]Template, error) {
 		}
 		all = append(all, t)
 	}
-	if len(all) != int(count[0]) || len(all) == 0 || len(all) > maxImages {
+	if len(all) != int(count[0]) || len(all) > maxImages {
 		return nil, fmt.Errorf("%w: says %d templates and has %d", ErrMalformed, count[0], len(all))
 	}
 	return all, nil
+}
+
+// emptyGroup says ErrEmpty where behind the count of none stands one 53, or nothing.
+func emptyGroup(b []byte) error {
+	if len(b) == 0 {
+		return ErrEmpty
+	}
+	if _, rest, err := takeTLV(b, tagFiller); err != nil || len(rest) > 0 {
+		return malformed("templates in a group that counts none", err)
+	}
+	return ErrEmpty
 }
 
 func decodeTemplate(b []byte) (Template, error) {

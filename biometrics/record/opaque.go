@@ -1,0 +1,121 @@
+package record
+
+import "fmt"
+
+// Kind is a modality with the codes by which a header tells it: a row of Kinds.
+type Kind struct {
+	Name string // "iris"
+	// Type is the CBEFF biometric type (ISO/IEC 19785-3, also 99.101 of
+	// ANSI/NIST-ITL): 0x000008 finger, 0x000010 iris.
+	Type uint32
+	// Owner and Format name the format of the data among those registered with
+	// IBIA; 0x0101 is ISO/IEC JTC 1/SC 37. Zero: each sample says its own.
+	Owner, Format uint16
+}
+
+// Kinds are the modalities that pass through as opaque data. Another one is another
+// row. Voice and DNA have no format of their own here: whoever made the data knows.
+var Kinds = []Kind{
+	{"iris", 0x10, 0x0101, 0x0009},       // ISO/IEC 19794-6
+	{"iris-39794", 0x10, 0x0101, 0x002C}, // ISO/IEC 39794-6
+	{"voice", 0x04, 0, 0},
+	{"dna", 0x4000, 0, 0},
+	{"signature", 0x80, 0, 0},
+	{"vein", 0x40000, 0, 0},
+}
+
+// KindOf finds a row of Kinds by its name.
+func KindOf(name string) (Kind, bool) {
+	for _, k := range Kinds {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return Kind{}, false
+}
+
+// Opaque is a sample that nothing here looks into.
+type Opaque struct {
+	Kind          string // a row of Kinds
+	Subtype       byte   // ISO/IEC 7816-11: 1 right, 2 left, 0 not said
+	Owner, Format uint16 // zero: those of the row
+	Data          []byte
+}
+
+// Codes gives the sample's row with its own format in it where it says one. A kind
+// that is no row, or a format that neither says, is an error.
+func (o Opaque) Codes() (Kind, error) {
+	k, ok := KindOf(o.Kind)
+	if !ok {
+		return Kind{}, fmt.Errorf("sample of kind %q, which is not known", o.Kind)
+	}
+	if o.Owner != 0 || o.Format != 0 {
+		k.Owner, k.Format = o.Owner, o.Format
+	}
+	if k.Owner == 0 || k.Format == 0 {
+		return Kind{}, fmt.Errorf("%s sample without the owner and the number of its format", o.Kind)
+	}
+	if len(o.Data) == 0 {
+		return Kind{}, fmt.Errorf("%s sample without data", o.Kind)
+	}
+	return k, nil
+}
+
+// Template wraps the sample for a card: DG4 holds a group of iris ones.
+func (o Opaque) Template() (Template, error) {
+	k, err := o.Codes()
+	if err != nil {
+		return Template{}, err
+	}
+	tag := BlockPlain
+	if k.Format >= 0x0028 && k.Owner == 0x0101 { // 39794 is BER
+		tag = BlockConstructed
+	}
+	return Template{Tag: tag, Data: o.Data, Header: header(k, o.Subtype)}, nil
+}
+
+// header makes the elements that Doc 9303-10, 4.7.2 wants: biometric type and
+// subtype, format owner and format.
+func header(k Kind, subtype byte) []Element {
+	kind := []byte{byte(k.Type)}
+	if k.Type > 0xFF {
+		kind = []byte{byte(k.Type >> 16), byte(k.Type >> 8), byte(k.Type)}
+	}
+	return []Element{
+		{0x81, kind}, {0x82, []byte{subtype}},
+		{0x87, []byte{byte(k.Owner >> 8), byte(k.Owner)}}, {0x88, []byte{byte(k.Format >> 8), byte(k.Format)}},
+	}
+}
+
+// fingerSubtypes are the subtypes of ISO/IEC 7816-11 by position: bits 1 and 2 right
+// or left, the bits above them thumb, pointer, middle, ring and little finger.
+var fingerSubtypes = map[byte]byte{
+	1: 0x05, 2: 0x09, 3: 0x0D, 4: 0x11, 5: 0x15,
+	6: 0x06, 7: 0x0A, 8: 0x0E, 9: 0x12, 10: 0x16,
+}
+
+// FingerTemplate wraps a finger record of 19794-4 as Doc 9303-10, 4.7.3 has it in
+// DG3: one template a finger, its subtype by the position (none where the record
+// shows several).
+func FingerTemplate(f Finger) (Template, error) {
+	data, err := f.Encode()
+	if err != nil {
+		return Template{}, err
+	}
+	subtype := fingerSubtypes[f.Views[0].Position]
+	for _, v := range f.Views {
+		if v.Position != f.Views[0].Position {
+			subtype = 0
+		}
+	}
+	k := Kind{Name: "finger", Type: 0x08, Owner: 0x0101, Format: 0x0007}
+	return Template{Tag: BlockPlain, Data: data, Header: header(k, subtype)}, nil
+}
+
+// Finger reads the finger record in a template, of 19794-4 or 39794-4.
+func (t Template) Finger() (Finger, error) {
+	if kind := t.Element(0x81); len(kind) != 1 || kind[0] != 0x08 {
+		return Finger{}, fmt.Errorf("%w: the template is not of a finger", ErrMalformed)
+	}
+	return DecodeFinger(t.Data)
+}
