@@ -63,27 +63,19 @@ func (c *Chip) authenticate(cmd card.Command) ([]byte, error) {
 
 // putChipKey takes the chip authentication key, PKCS #8, on a NIST curve.
 func (c *Chip) putChipKey(data []byte) error {
-	e := &c.state.EMRTD
-	before := e.ChipKey
-	e.ChipKey = append([]byte(nil), data...)
-	key, err := e.chipKey()
+	key, err := parseChipKey(data)
 	if err == nil {
 		_, err = access.NewChipAuthenticationChip(access.DESKeyBits, nil, key)
 	}
 	if err != nil {
-		e.ChipKey = before
 		return card.IncorrectData
 	}
-	c.dirty = true
+	c.state.EMRTD.ChipKey, c.dirty = append([]byte(nil), data...), true
 	return nil
 }
 
-// chipKey is the chip authentication key; nil where the chip has none.
-func (s *emrtdState) chipKey() (*ecdsa.PrivateKey, error) {
-	if s.ChipKey == nil {
-		return nil, nil
-	}
-	key, err := x509.ParsePKCS8PrivateKey(s.ChipKey)
+func parseChipKey(der []byte) (*ecdsa.PrivateKey, error) {
+	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
 		return nil, fmt.Errorf("chip authentication key: %w", err)
 	}
@@ -92,6 +84,14 @@ func (s *emrtdState) chipKey() (*ecdsa.PrivateKey, error) {
 		return nil, fmt.Errorf("chip authentication key is a %T", key)
 	}
 	return ec, nil
+}
+
+// chipKey is the chip authentication key; nil where the chip has none.
+func (s *emrtdState) chipKey() (*ecdsa.PrivateKey, error) {
+	if len(s.ChipKey) == 0 {
+		return nil, nil
+	}
+	return parseChipKey(s.ChipKey)
 }
 
 // chipAuthentications are the ways of chip authentication that DG14 says, each with

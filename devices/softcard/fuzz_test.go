@@ -11,6 +11,7 @@ import (
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
+	"cardstation/devices/card/access/cvc"
 )
 
 // openChannel is a secure channel without keys: it lets a fuzzer in.
@@ -28,6 +29,7 @@ const (
 	wayManager // inside SCP03 at the card manager
 	wayHolder  // PIV with PIN and management key proven
 	wayMapped  // in the middle of PACE
+	wayOffice  // after chip authentication
 	ways
 )
 
@@ -38,7 +40,7 @@ const paceBase = "7C438141046B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A1
 func enterBy(t testing.TB, way int, blank, finished []byte) *Chip {
 	t.Helper()
 	from := blank
-	if way == wayFinished || way == wayReader || way == wayHolder || way == wayMapped {
+	if way == wayFinished || way == wayReader || way >= wayHolder {
 		from = finished
 	}
 	chip, err := Restore(from)
@@ -52,8 +54,16 @@ func enterBy(t testing.TB, way int, blank, finished []byte) *Chip {
 		send(t, c, "0022C1A4", unhex(t, "800A04007F00070202040202830102"), 0, card.OK)
 		send(t, c, "10860000", unhex(t, "7C00"), 256, card.OK)
 		send(t, c, "10860000", unhex(t, paceBase), 256, card.OK)
-	case wayReader:
-		chip.session = session{app: appEMRTD, channel: openChannel{}, read: true}
+	case wayReader, wayOffice:
+		chip.session = session{app: appEMRTD, channel: openChannel{}, read: true, eac: eacSession{id: []byte("id")}}
+		if way == wayReader {
+			break
+		}
+		terminal, err := access.NewTerminalAuthenticationChip(chip.state.EMRTD.Trust, []byte("id"), []byte("key"), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chip.session.eac.terminal = terminal
 	case wayWriter, wayManager:
 		if way == wayWriter {
 			send(t, c, "00A4040C", aids[appEMRTD], 0, card.OK)
@@ -66,7 +76,7 @@ func enterBy(t testing.TB, way int, blank, finished []byte) *Chip {
 	return chip
 }
 
-func finishedState(t testing.TB) (blank, finished []byte) {
+func finishedState(t testing.TB) (blank, finished []byte, chain []cvc.Certificate) {
 	t.Helper()
 	chip := newChip(t, Options{})
 	blank, _ = chip.State()
@@ -82,8 +92,15 @@ func finishedState(t testing.TB) (blank, finished []byte) {
 	e := &chip.state.EMRTD
 	e.Files[efCardAccess] = &file{0x1C, cardAccess(t, p256)}
 	e.PACE = paceState{Secrets: map[byte][]byte{passwordCAN: []byte("fuzzer's can")}}
+	e.ChipKey = pkcs8(t, key)
+	e.Files[efDG14] = &file{0x0E, dg14(t, access.ChipKey{KeyBits: 128, Key: &key.PublicKey}, access.ChipKey{KeyBits: access.DESKeyBits, Key: &key.PublicKey, ID: []byte{1}})}
+	authority, ta := office(t, both, key)
+	var err error
+	if e.Trust, err = cvc.NewTrust(authority.From, authority.Certificate); err != nil {
+		t.Fatal(err)
+	}
 	finished, _ = chip.State()
-	return blank, finished
+	return blank, finished, ta.Chain
 }
 
 // secrets of a state that no answer may hold.
@@ -94,6 +111,11 @@ func secretsOf(t testing.TB, data []byte) (all [][]byte) {
 		t.Fatal(err)
 	}
 	all = append(all, s.PIV.Management.Key, s.EMRTD.PACE.Secrets[passwordCAN])
+	if key, err := s.EMRTD.chipKey(); err != nil {
+		t.Fatal(err)
+	} else if d, err := key.Bytes(); err == nil {
+		all = append(all, d)
+	}
 	for _, k := range s.PIV.Keys {
 		private, err := k.private()
 		if err != nil {
@@ -109,7 +131,13 @@ func secretsOf(t testing.TB, data []byte) (all [][]byte) {
 // to a chip in each of its states: every answer ends in a status word and gives no
 // key away, and what was reported last is the state.
 func FuzzExchange(f *testing.F) {
-	blank, finished := finishedState(f)
+	blank, finished, chain := finishedState(f)
+	present := func(c cvc.Certificate) []byte {
+		name, content := []byte(c.Authority), c.Content()
+		script := append([]byte{byte(7 + len(name)), 0x0C, 0x22, 0x81, 0xB6, byte(2 + len(name)), 0x83, byte(len(name))}, name...)
+		return append(append(script, byte(5+len(content)), 0x0C, 0x2A, 0x00, 0xBE, byte(len(content))), content...)
+	}
+	f.Add(byte(wayOffice), append(present(chain[0]), present(chain[1])...))
 	secrets := secretsOf(f, finished)
 	for _, seed := range []string{
 		"00A4040007A0000002471001", "00A4020C02011C", "00B0000000", "00B09E0004", "00B1000003540100", "00B1000000000354010000FF",
@@ -120,14 +148,18 @@ func FuzzExchange(f *testing.F) {
 		"00DB3FFF095C035FC105530201020", "0047009A05AC0380011100", "0087119A047C02810000", "0087039B047C02800000", "00F7009B00", "00F7009A00",
 		"00FDFF0000", "00FE119D2206200000000000000000000000000000000000000000000000000000000000000001", "00F99A0000", "00FFFFFF1B039B18010203040506070801020304050607080102030405060708",
 		"0022C1A40F800A04007F00070202040202830102", "10860000027C0000", "10860000" + "45" + paceBase + "00", "008600000C7C0A8508000000000000000000", "002C0303",
-		"10D6000001DE", "00DA006605660302313100", "00A4000C023F00",
+		"002241A40C800A04007F00070202030202", "00860000047C028000", "002241A6039101040", "002281B60483024142", "002281A40483024142", "002A00BE047F4E0000", "008200000400000000",
+		"00DA0063023000", "00DA0064037F2100", "10D6000001DE", "00DA006605660302313100", "00A4000C023F00",
 		"00FA0303", "00FB0000", "10DB3FFF025C03", "00C0000000", "0C84000000", "0CB0000000",
 	} {
 		apdu := unhex(f, seed[:len(seed)&^1])
 		for way := range ways {
 			in := bytes.Clone(apdu)
-			if way == wayReader || way == wayWriter || way == wayManager {
+			switch way {
+			case wayWriter, wayManager:
 				in[0] |= classGP
+			case wayReader, wayOffice:
+				in[0] |= classISO
 			}
 			f.Add(byte(way), append([]byte{byte(len(in))}, in...))
 		}
@@ -165,7 +197,7 @@ func FuzzExchange(f *testing.F) {
 
 // FuzzRestore makes chips of hostile states and has each application answer.
 func FuzzRestore(f *testing.F) {
-	blank, finished := finishedState(f)
+	blank, finished, _ := finishedState(f)
 	f.Add(blank)
 	f.Add(finished)
 	f.Add([]byte(`{"format":1,"piv":{"keys":{"154":null}}}`))
