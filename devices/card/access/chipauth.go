@@ -177,12 +177,16 @@ func (a ChipAuthentication) Open(c card.Card) (card.Card, error) {
 		return nil, err
 	}
 	g := group{a.Key.Key.Curve}
+	static, err := g.of(a.Key.Key)
+	if err != nil {
+		return nil, fmt.Errorf("chip authentication: %w", err)
+	}
 	private, public, err := g.pair(g.base(), a.Rand)
 	if err != nil {
 		return nil, fmt.Errorf("chip authentication: %w", err)
 	}
 	defer wipe(private)
-	secret, err := g.shared(private, point{a.Key.Key.X, a.Key.Key.Y})
+	secret, err := g.shared(private, static)
 	if err != nil {
 		return nil, fmt.Errorf("chip authentication: %w", err)
 	}

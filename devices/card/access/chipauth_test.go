@@ -1,5 +1,7 @@
 package access
 
+//lint:file-ignore SA1019 brainpool keys have no encoding in crypto/ecdsa.
+
 import (
 	"bytes"
 	"crypto/ecdsa"

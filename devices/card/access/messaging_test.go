@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"cardstation/devices/card"
+	"cardstation/devices/card/tlv"
 )
 
 // loop is a chip in process: what its secure end lets through is answered by the
@@ -226,6 +227,126 @@ func TestChipEndsTheChannelOnAPlainOrReplayedCommand(t *testing.T) {
 			if r, err := c.Transmit(card.Command{INS: 0xB0, Ne: 4}); err == nil && r.SW == card.OK || l.reached != 1 {
 				t.Errorf("%s: the channel outlived a %s command: %v, %v", ch.name, attack, r, err)
 			}
+		}
+	}
+}
+
+// Answers out of turn: an old one again, one of the channel before, none at all.
+func TestTerminalEndsTheChannelWhenTheCounterIsLost(t *testing.T) {
+	broken := errors.New("reader unplugged")
+	for _, ch := range channels() {
+		for _, attack := range []string{"replayed answer", "command lost", "transport failed"} {
+			terminal, chip := ch.open(t)
+			if s, ok := chip.(scp03Chip); ok && s.level&LevelRMAC == 0 && attack != "transport failed" {
+				continue
+			}
+			var first []byte
+			l := &loop{secure: chip, app: echo}
+			attacked := false
+			c := terminal(card.Over(exchange(func(b []byte) ([]byte, error) {
+				switch {
+				case !attacked:
+				case attack == "replayed answer":
+					return bytes.Clone(first), nil
+				case attack == "transport failed":
+					return nil, broken
+				default: // the chip never sees this one, and answers the next
+					attacked = false
+					return bytes.Clone(first), nil
+				}
+				got, err := l.Exchange(b)
+				first = bytes.Clone(got)
+				return got, err
+			})))
+			cmd := card.Command{INS: 0xB0, Ne: 4}
+			if _, err := card.Do(c, cmd); err != nil {
+				t.Fatal(err)
+			}
+			attacked = true
+			want := ErrIntegrity
+			if attack == "transport failed" {
+				want = broken
+			}
+			if _, err := c.Transmit(cmd); !errors.Is(err, want) {
+				t.Errorf("%s, %s: %v", ch.name, attack, err)
+			}
+			attacked = false
+			if _, err := c.Transmit(cmd); !errors.Is(err, ErrClosed) || l.reached != 1 {
+				t.Errorf("%s, %s: then %v, application reached %d times", ch.name, attack, err, l.reached)
+			}
+		}
+	}
+}
+
+func TestClosedMessagingHoldsNoCipher(t *testing.T) {
+	s, err := sessionSuite(128, []byte("secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := s.fresh()
+	c := terminalMessaging{messaging: m, under: card.Over(exchange(func([]byte) ([]byte, error) { return []byte{0x90, 0}, nil }))}
+	if _, err := c.Transmit(card.Command{INS: 0xB0, Ne: 4}); !errors.Is(err, ErrIntegrity) {
+		t.Fatal(err)
+	}
+	if m.block != nil || m.mac != nil || m.sign != nil || m.iv != nil || m.counter != nil {
+		t.Error("a cipher outlived its channel")
+	}
+	secret := []byte("secret")
+	if _, err := sessionSuite(DESKeyBits, secret); err != nil || !bytes.Equal(secret, make([]byte, 6)) {
+		t.Errorf("secret of the key agreement left in memory: %q, %v", secret, err)
+	}
+}
+
+// READ BINARY B1 past 32,767, with its offset data object inside a cryptogram
+// without padding indicator, and the discretionary data of its answer likewise
+// (ISO/IEC 7816-4:2020, 11.3.3; Doc 9303-11, 9.8.4).
+func TestOddReadPastTheFifteenBitOffset(t *testing.T) {
+	file := make([]byte, 70000)
+	for i := range file {
+		file[i] = byte(i * 7 >> 3)
+	}
+	for _, ch := range channels()[:4] {
+		terminal, chip := ch.open(t)
+		var sent card.Command
+		l := &loop{secure: chip, app: func(c card.Command) card.Response {
+			if c.INS != 0xB1 || len(c.Data) < 3 || c.Data[0] != 0x54 {
+				return card.Response{SW: card.IncorrectData}
+			}
+			at := 0
+			for _, b := range c.Data[2:] {
+				at = at<<8 | int(b)
+			}
+			if at >= len(file) {
+				return card.Response{SW: card.WrongP1P2}
+			}
+			return card.Response{Data: tlv.New(0x53, file[at:min(len(file), at+200)]), SW: card.OK}
+		}}
+		c := terminal(card.Over(exchange(func(b []byte) ([]byte, error) {
+			var err error
+			if sent, err = card.ParseCommand(b); err != nil {
+				return nil, err
+			}
+			return l.Exchange(b)
+		})))
+		for _, at := range []int{0, 32767, 32768, 65535, 65536, 69999, 70000} {
+			offset := []byte{byte(at >> 16), byte(at >> 8), byte(at)}
+			r, err := c.Transmit(card.Command{INS: 0xB1, Data: tlv.New(0x54, offset), Ne: 256})
+			if err != nil || sent.Data[0] != 0x85 {
+				t.Fatalf("%s: offset %d: %v, data object %02X", ch.name, at, err, sent.Data[0])
+			}
+			if at == len(file) { // refused, under protection, and the channel lives on
+				if r.SW != card.WrongP1P2 {
+					t.Errorf("%s: %v", ch.name, r.SW)
+				}
+				continue
+			}
+			got, err := tlv.One(r.Data, 0x53)
+			if err != nil || !bytes.Equal(got, file[at:min(len(file), at+200)]) {
+				t.Errorf("%s: offset %d: %d bytes, %v", ch.name, at, len(got), err)
+			}
+		}
+		if r, err := c.Transmit(card.Command{INS: 0xB1, Data: []byte{0x54, 1, 0}, Ne: 256}); err != nil || r.SW != card.OK {
+			t.Errorf("%s: after a protected error: %v, %v", ch.name, r.SW, err)
 		}
 	}
 }

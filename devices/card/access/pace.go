@@ -225,15 +225,16 @@ type mappedMessaging struct {
 // VerifyChip multiplies the static key with the chip's data, which must give the
 // key of the mapping (Doc 9303-11, 4.4.3.5.1).
 func (m mappedMessaging) VerifyChip(key *ecdsa.PublicKey) error {
-	if key == nil || key.Curve != m.group.Curve || !m.group.IsOnCurve(key.X, key.Y) {
-		return fmt.Errorf("chip authentication mapping: key of another curve: %w", ErrNotAuthentic)
+	static, err := m.group.of(key)
+	if err != nil {
+		return fmt.Errorf("chip authentication mapping: %w: %w", ErrNotAuthentic, err)
 	}
 	n := m.group.Params().N
 	factor := new(big.Int).SetBytes([]byte(m.data))
 	if factor.Sign() == 0 || factor.Cmp(n) >= 0 {
 		return fmt.Errorf("chip authentication mapping: %w", ErrNotAuthentic)
 	}
-	got, err := m.group.multiply(factor.FillBytes(make([]byte, (n.BitLen()+7)/8)), point{key.X, key.Y})
+	got, err := m.group.multiply(factor.FillBytes(make([]byte, (n.BitLen()+7)/8)), static)
 	if err != nil || !equal(m.group.encode(got), m.group.encode(m.mapping)) {
 		return fmt.Errorf("chip authentication mapping: %w", ErrNotAuthentic)
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"fmt"
 	"io"
-	"math/big"
 	"time"
 
 	"cardstation/devices/card"
@@ -242,15 +241,6 @@ func (c *PACEChip) finish(proof []byte) ([]byte, Secure, error) {
 	c.resumed, c.unblock = c.resumed || reference == referenceCAN, reference == referencePUK
 	c.id = c.pace.compress(chip)
 	return tlv.New(0x7C, body), &chipMessaging{messaging: s.fresh()}, nil
-}
-
-// chipAuthenticationData is CA_IC: the private key of the mapping over the static
-// one, modulo the order (Doc 9303-11, 4.4.3.5.2).
-func chipAuthenticationData(key *ecdsa.PrivateKey, mapping []byte) []byte {
-	n := key.Params().N
-	v := new(big.Int).ModInverse(key.D, n)
-	v.Mul(v, new(big.Int).SetBytes(mapping)).Mod(v, n)
-	return v.FillBytes(make([]byte, (n.BitLen()+7)/8))
 }
 
 // sealMapping encrypts the chip authentication data.

@@ -1,10 +1,12 @@
 package access
 
 //lint:file-ignore SA1019 generic mapping needs the sum of two points and multiples of
-// a generator of one's own, which crypto/ecdh does not give; for the NIST curves the
-// methods used here are the constant-time ones.
+// a generator of one's own, which crypto/ecdh does not give, and brainpool keys have
+// no encoding in crypto/ecdsa; for the NIST curves the methods used here are the
+// constant-time ones.
 
 import (
+	"crypto/ecdsa"
 	"crypto/elliptic"
 	"errors"
 	"io"
@@ -81,6 +83,22 @@ func (g group) finite(p point) (point, error) {
 	return p, nil
 }
 
+// of is a static key's point, if it is one of the curve.
+func (g group) of(key *ecdsa.PublicKey) (point, error) {
+	if key == nil || key.Curve != g.Curve || key.X == nil || key.Y == nil {
+		return point{}, errPoint
+	}
+	for _, v := range []*big.Int{key.X, key.Y} {
+		if v.Sign() < 0 || v.Cmp(g.Params().P) >= 0 {
+			return point{}, errPoint
+		}
+	}
+	if !g.IsOnCurve(key.X, key.Y) {
+		return point{}, errPoint
+	}
+	return point{key.X, key.Y}, nil
+}
+
 func (g group) encode(p point) []byte { return curve.Encode(g.Curve, p.x, p.y) }
 
 func (g group) decode(b []byte) (point, error) {
@@ -89,4 +107,13 @@ func (g group) decode(b []byte) (point, error) {
 		return point{}, errPoint
 	}
 	return point{x, y}, nil
+}
+
+// chipAuthenticationData is CA_IC: the private key of the mapping over the static
+// one, modulo the order (Doc 9303-11, 4.4.3.5.2).
+func chipAuthenticationData(key *ecdsa.PrivateKey, mapping []byte) []byte {
+	n := key.Params().N
+	v := new(big.Int).ModInverse(key.D, n)
+	v.Mul(v, new(big.Int).SetBytes(mapping)).Mod(v, n)
+	return v.FillBytes(make([]byte, (n.BitLen()+7)/8))
 }

@@ -97,6 +97,71 @@ func TestPACEChipSpeaksTheWorkedExample(t *testing.T) {
 	}
 }
 
+// A conversation recorded with a real passport of New Zealand: 3DES.
+func TestPACEWith3DESOfARealPassport(t *testing.T) {
+	pw, err := MRZ{"LM277954", "781214", "271115"}.Password()
+	if err != nil {
+		t.Fatal(err)
+	}
+	infos, err := ParseCardAccess(unhex(t, "31143012060a04007f0007020204020102010202010d"))
+	if err != nil || len(infos) != 1 || infos[0] != (PACEInfo{KeyBits: DESKeyBits, Parameter: 13}) {
+		t.Fatalf("%v, %v", infos, err)
+	}
+	says := [][2]string{
+		{"0022c1a40f800a04007f00070202040201830101", "9000"},
+		{"10860000027c0000", "7c128010b88382812290017af1cc906ff00e7f4d9000"},
+		{"10860000457c438141047706b2b6246ab4612229b8a11212ddba7fea0568c9c0975dee22c0e3dd3a3f0321e8afee836e373b570d24000d56fb195104d486e63321ff8c819dd5ee018dcb00", "7c43824104780b4edec9b926f9f964fad826d9990a667608d96ba7b397ae8609b6533e0d036d148365ddf4e5ff6611c2b62aa17fc9899f327bc929db543e7abd0ee724e4be9000"},
+		{"10860000457c43834104507a0156efae8fb8acc519036c0b2fe0393c878744c7f91878ee4e07a41412ba5c0753d68a44a91e9f57f3f992ab689e6c2065d3b2a27c3658a4fd632931ee3800", "7c438441042dbaf62e6fdfb31eb66f206493b9e7721586f0e5c93754d7bd5a884ca251ee4d720ab539a60561bc46812fa289b58ac69f0c6e32adbaf7241049a31211f80f5b9000"},
+		{"008600000c7c0a85088d7c617d43efe09e00", "7c0a8608cb57047c809079f69000"},
+	}
+	drawn := unhex(t, "2808272c0ec20e01a3450030ef32855e9feb5cb17719e985389b1cf47609e69f 8f89449052df6c7983750c7b042c3cea12b36819174424c7cd28153f7b70b402")
+	inside, err := PACE{Info: infos[0], Password: pw, Rand: bytes.NewReader(drawn)}.Open(card.Over(&replay{t, says}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := desSuite(unhex(t, "430e4c8c38dfefaed92067b919a897f8"), unhex(t, "c1bc1f075797b970b5a45e64a764b0cb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameKeys(t, inside, s)
+}
+
+// sameKeys checks that an opened card protects a command as the suite does.
+func sameKeys(t *testing.T, inside card.Card, s suite) {
+	t.Helper()
+	c := card.Command{INS: 0xB0, Ne: 4}
+	got, want := inside.(opened).inner().protect(c), terminalMessaging{messaging: s.fresh()}.protect(c)
+	if !bytes.Equal(got.Data, want.Data) {
+		t.Error("other session keys")
+	}
+}
+
+func TestOneWayIsChosenForAReason(t *testing.T) {
+	gm := func(bits, parameter int) PACEInfo { return PACEInfo{KeyBits: bits, Parameter: parameter} }
+	cam := PACEInfo{KeyBits: 128, Parameter: 13, Mapping: ChipAuthenticationMapping}
+	for _, v := range []struct {
+		infos  []PACEInfo
+		want   PACEInfo
+		reason string
+	}{
+		{[]PACEInfo{gm(128, 12)}, gm(128, 12), "the only way offered that can be run here"},
+		{[]PACEInfo{gm(128, 12), {KeyBits: 5}}, gm(128, 12), "the only way offered that can be run here"},
+		{[]PACEInfo{gm(256, 15), cam}, cam, "one of 2: its mapping proves the chip genuine as well"},
+		{[]PACEInfo{gm(DESKeyBits, 18), gm(128, 13)}, gm(128, 13), "one of 2: aes rather than 3des"},
+		{[]PACEInfo{gm(256, 17), gm(128, 12)}, gm(128, 12), "one of 2: a curve whose arithmetic here takes constant time"},
+		{[]PACEInfo{gm(128, 12), gm(256, 12), gm(256, 15), gm(DESKeyBits, 12)}, gm(256, 15), "one of 4: aes rather than 3des, the longest session keys, the largest curve"},
+		{[]PACEInfo{gm(128, 12), gm(128, 12)}, gm(128, 12), "one of 2: the first of equals"},
+	} {
+		got, reason, err := ChoosePACE(v.infos)
+		if err != nil || got != v.want || reason != v.reason {
+			t.Errorf("%v: %v, %q, %v", v.infos, got, reason, err)
+		}
+	}
+	if _, _, err := ChoosePACE(nil); !errors.Is(err, ErrNoPACE) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestPACEOpensWithTheRightPasswordOnly(t *testing.T) {
 	mrz, err := icao.Password()
 	if err != nil {

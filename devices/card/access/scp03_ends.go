@@ -24,6 +24,7 @@ func (t *scp03Card) Transmit(c card.Command) (card.Response, error) {
 	}
 	r, err := t.under.Transmit(t.protect(c))
 	if err != nil {
+		t.close() // nobody knows what the card has counted
 		return card.Response{}, err
 	}
 	plain, err := t.unprotect(r)
