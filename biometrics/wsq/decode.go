@@ -2,7 +2,7 @@ package wsq
 
 import "image"
 
-// bytesPerRun bounds what coded data can stand for: 65535 zeros take a code of
+// coefficientsPerByte bounds what coded data can stand for: 65535 zeros take a code of
 // at least one bit and 16 bits after it.
 const coefficientsPerByte = maxRun*8/17 + 1
 
@@ -92,6 +92,7 @@ func (r *reader) blocks() (*room, *parts, error) {
 			break
 		}
 		if p == nil {
+			r.started = true
 			if p, mem, err = r.prepare(&b); err != nil {
 				return fail(err)
 			}
@@ -120,6 +121,7 @@ func (r *reader) block(b *bins, t *decodeTable, buf []byte) ([]byte, error) {
 			return nil, r.fail("block that starts here: %v", err)
 		}
 		r.at += n
+		r.skipFill()
 		if r.at+2 > len(r.data) || r.data[r.at+1]&^7 != markRST&0xff {
 			return coded, nil
 		}

@@ -131,7 +131,11 @@ func (p *parts) appendBlocks(out []byte, qs *[bands]quantizer) []byte {
 			if i > 0 {
 				first = blockEnds[i-1]
 			}
-			tokens[i] = p.tokens(nil, &count[i], qs, first, blockEnds[i])
+			size := 0
+			for k := first; k < blockEnds[i]; k++ {
+				size += p[k].size()
+			}
+			tokens[i] = p.tokens(make([]token, 0, size/4), &count[i], qs, first, blockEnds[i])
 			tables[i] = newCodeTable(&count[i])
 		}
 	})

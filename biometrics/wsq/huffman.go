@@ -52,8 +52,10 @@ func newCodeTable(count *histogram) *codeTable {
 // mergeCoins pairs the coins of a row up and sorts them in among the leaves.
 func mergeCoins(leaves, row []*coin) []*coin {
 	merged := make([]*coin, 0, len(leaves)+len(row)/2)
+	pairs := make([]coin, len(row)/2)
 	for i := 0; i+1 < len(row); i += 2 {
-		c := &coin{weight: row[i].weight + row[i+1].weight, symbol: -1, pair: [2]*coin{row[i], row[i+1]}}
+		c := &pairs[i/2]
+		*c = coin{weight: row[i].weight + row[i+1].weight, symbol: -1, pair: [2]*coin{row[i], row[i+1]}}
 		for len(leaves) > 0 && leaves[0].weight <= c.weight {
 			merged, leaves = append(merged, leaves[0]), leaves[1:]
 		}

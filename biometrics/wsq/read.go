@@ -23,6 +23,7 @@ type reader struct {
 
 	frame     frame
 	haveFrame bool
+	started   bool // a block was there: filters and bins stay as they are
 	bank      bank
 	quant     *quantization
 	huffman   [8]*decodeTable
@@ -53,12 +54,17 @@ func (r *reader) marker() (int, error) {
 	if r.data[r.at] != 0xff {
 		return 0, r.fail("no marker where one is due")
 	}
-	for r.at+2 < len(r.data) && r.data[r.at+1] == 0xff {
-		r.at++
-	}
+	r.skipFill()
 	m := int(binary.BigEndian.Uint16(r.data[r.at:]))
 	r.at += 2
 	return m, nil
+}
+
+// skipFill goes over fill bytes before a marker (B.1.1.2).
+func (r *reader) skipFill() {
+	for r.at+2 < len(r.data) && r.data[r.at] == 0xff && r.data[r.at+1] == 0xff {
+		r.at++
+	}
 }
 
 // segment reads a segment's length and cuts off what it holds.
@@ -114,6 +120,9 @@ func (r *reader) toBlock() (table int, end bool, err error) {
 
 // table takes in any segment but a block's.
 func (r *reader) table(m, at int, f *fields) error {
+	if r.started && (m == markDTT || m == markDQT) {
+		return malformed(at, "filters or bins change after the first block")
+	}
 	switch m {
 	case markSOF:
 		if r.haveFrame {

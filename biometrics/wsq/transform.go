@@ -13,11 +13,12 @@ const chunk = 24
 // task is a run of row pairs of one split.
 type task struct{ split, from, to int }
 
-// tasks cuts the splits from first to last into tasks; want leaves splits out.
+// tasks cuts the splits from first to last into tasks. Small images have empty
+// splits; want leaves others out.
 func (p *parts) tasks(first, last int, want func(split int) bool) []task {
 	var list []task
 	for s := first; s < last; s++ {
-		if !want(s) {
+		if !want(s) || p[bands+s].size() == 0 {
 			continue
 		}
 		pairs := (p[bands+s].h + 1) / 2
