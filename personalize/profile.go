@@ -42,9 +42,17 @@ type managerProfile struct {
 
 type pivProfile struct {
 	dialect string
+	keep    bool // the management key stays the maker's
+	objects []string
 	factory piv.Secrets
 	keys    []piv.Key
 }
+
+// Data objects that a profile may ask for, besides CHUID and CCC.
+const (
+	printedInformation = "printed-information"
+	securityObject     = "security-object"
+)
 
 // Profiles names the profiles that come with the program, in order.
 func Profiles() []string {
@@ -97,8 +105,10 @@ type managerFile struct {
 }
 
 type pivFile struct {
-	Dialect string `yaml:"dialect"`
-	Factory struct {
+	Dialect    string   `yaml:"dialect"`
+	Management string   `yaml:"management-key"`
+	Objects    []string `yaml:"objects"`
+	Factory    struct {
 		PIN           string `yaml:"pin"`
 		PUK           string `yaml:"puk"`
 		ManagementKey string `yaml:"management-key"`
@@ -219,6 +229,16 @@ func (f pivFile) profile() (*pivProfile, error) {
 	if !slices.Contains([]string{piv.Auto, piv.Library, piv.Own}, f.Dialect) {
 		return nil, at("$.piv.dialect", "dialect %q is none of auto, piv-go, own", f.Dialect)
 	}
+	if !slices.Contains([]string{"", "replaced", "kept"}, f.Management) {
+		return nil, at("$.piv.management-key", "management key %q is neither replaced nor kept", f.Management)
+	}
+	p.keep = f.Management == "kept"
+	for i, o := range f.Objects {
+		if !slices.Contains([]string{printedInformation, securityObject}, o) {
+			return nil, at(fmt.Sprintf("$.piv.objects[%d]", i), "object %q is none of %s, %s", o, printedInformation, securityObject)
+		}
+	}
+	p.objects = f.Objects
 	if n := len(f.Factory.PIN); n < 6 || n > 8 {
 		return nil, at("$.piv.factory.pin", "the maker's pin must have 6 to 8 digits")
 	}

@@ -150,7 +150,7 @@ func active(c card.Card, files lds.Files) lds.Check {
 	switch err := access.ActiveAuthenticate(c, key, hash, nil); {
 	case err == nil:
 		return lds.Check{Name: CheckActive, Result: lds.Passed}
-	case errors.Is(err, access.ErrNotAuthentic):
+	case errors.Is(err, access.ErrSignature):
 		return lds.Check{Name: CheckActive, Result: lds.Failed, Why: "the chip does not hold the key of DG15: it is a copy"}
 	default:
 		return undone(CheckActive, err)

@@ -13,9 +13,19 @@ import (
 
 // Data objects (SP 800-73-4 part 1, table 3).
 const (
-	objectCHUID tlv.Tag = 0x5FC102
-	objectCCC   tlv.Tag = 0x5FC107
+	objectCHUID    tlv.Tag = 0x5FC102
+	objectSecurity tlv.Tag = 0x5FC106
+	objectCCC      tlv.Tag = 0x5FC107
+	objectPrinted  tlv.Tag = 0x5FC109
 )
+
+// Object is a data object to be written. Private ones are read with the PIN only.
+type Object struct {
+	Name    string // of its step
+	Tag     tlv.Tag
+	Value   []byte
+	Private bool
+}
 
 // maxObject bounds what a chip can make us take for one data object.
 const maxObject = 1 << 15

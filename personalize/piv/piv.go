@@ -1,6 +1,6 @@
 // Package piv personalises and reads the PIV card application (NIST SP 800-73-4,
-// algorithms of SP 800-78-4): secrets, keys made on the chip, certificates, CHUID
-// and CCC.
+// algorithms of SP 800-78-4): secrets, keys made on the chip, certificates, CHUID,
+// CCC, printed information and security object.
 //
 // The standard leaves to the maker how a management key is replaced and how a key's
 // PIN policy is set, so those few changes go through a dialect: "piv-go", the
@@ -76,6 +76,19 @@ func ParseAlgorithm(s string) (Algorithm, error) {
 		return RSA2048, nil
 	}
 	return 0, fmt.Errorf("piv key algorithm %q is none of p-256, p-384, rsa-2048", s)
+}
+
+// String is the algorithm as ParseAlgorithm reads it.
+func (a Algorithm) String() string {
+	switch a {
+	case P256:
+		return "p-256"
+	case P384:
+		return "p-384"
+	case RSA2048:
+		return "rsa-2048"
+	}
+	return fmt.Sprintf("algorithm %02X", byte(a))
 }
 
 // Select selects the PIV application.

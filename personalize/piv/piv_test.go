@@ -221,7 +221,7 @@ func TestPINAndPUKOfAPlainTokenAreChangedWithoutLosingTries(t *testing.T) {
 				if err := Select(c); err != nil {
 					return err
 				}
-				for _, s := range []Step{p.pin(), p.puk()} {
+				for _, s := range p.Steps()[:2] {
 					if holds, err := s.Holds(c); err != nil || holds {
 						if err != nil {
 							return err

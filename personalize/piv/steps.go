@@ -44,8 +44,13 @@ type Content struct {
 	Dialect string
 	Factory Secrets // as the maker left them
 	Issued  Secrets
-	Keys    []Key
-	CHUID   CHUID
+	// KeepManagementKey leaves the management key as the maker set it, for a card
+	// that knows no command to replace it: the standard has none. Issued has then
+	// the maker's too.
+	KeepManagementKey bool
+	Keys              []Key
+	CHUID             CHUID
+	Objects           []Object // besides CHUID and CCC
 	// Certify makes the certificate over a public key that the chip has just made.
 	Certify func(Slot, crypto.PublicKey) (*x509.Certificate, error)
 	// Trust judges a certificate found on the chip: signed by the issuer's CA, for
@@ -58,6 +63,7 @@ type Step struct {
 	name  string
 	holds func(card.Card) (bool, error)
 	do    func(card.Card) error
+	tells string
 }
 
 // Name is "piv/" and what is changed.
@@ -68,6 +74,10 @@ func (s Step) Holds(c card.Card) (bool, error) { return s.holds(c) }
 
 // Do changes the chip.
 func (s Step) Do(c card.Card) error { return s.do(c) }
+
+// Tells says in words what Do does: how many commands that takes hangs on the card
+// and its dialect.
+func (s Step) Tells() string { return s.tells }
 
 // Open selects the application; PIV has no personalisation channel, each change
 // authenticates by itself.
@@ -83,14 +93,26 @@ func (p Content) Locked(c card.Card) (bool, error) {
 }
 
 // Steps are: PIN, PUK, management key, then for each slot its key and certificate,
-// the CCC, and the CHUID last.
+// the objects, the CCC, and the CHUID last.
 func (p Content) Steps() []Step {
-	steps := []Step{p.pin(), p.puk(), p.managementKey()}
-	for _, k := range p.Keys {
-		steps = append(steps, p.key(k))
+	var m memory
+	steps := []Step{p.pin(&m), p.puk(&m)}
+	if !p.KeepManagementKey {
+		steps = append(steps, p.managementKey(&m))
 	}
-	return append(steps, p.object("ccc", objectCCC, ccc(p.CHUID.GUID)), p.object("chuid", objectCHUID, p.CHUID.Bytes()))
+	for _, k := range p.Keys {
+		steps = append(steps, p.key(&m, k))
+	}
+	for _, o := range append(p.Objects, Object{"ccc", objectCCC, ccc(p.CHUID.GUID), false}, p.CHUID.Object()) {
+		steps = append(steps, p.object(&m, o))
+	}
+	return steps
 }
+
+// memory is what one way through the steps knows of the chip. The PIN's step comes
+// first and sets it anew: a chip that still has the maker's PIN has nothing of what
+// comes after it either, and is not asked.
+type memory struct{ blank bool }
 
 // dialect picks how changes are made on the card at hand.
 func (p Content) dialect(c card.Card) (dialect, error) {
@@ -119,24 +141,42 @@ func (p Content) change(ref reference, old, new []byte) func(card.Card) error {
 	}
 }
 
+// unlessBlank asks a chip only where its PIN is the issuer's.
+func (m *memory) unlessBlank(ask func(card.Card) (bool, error)) func(card.Card) (bool, error) {
+	return func(c card.Card) (bool, error) {
+		if m.blank {
+			return false, nil
+		}
+		return ask(c)
+	}
+}
+
 // pin holds where the issued PIN verifies. On a chip that cannot say whether its PIN
 // is still the maker's, asking costs a try, which the change that follows gives
 // back.
-func (p Content) pin() Step {
+func (p Content) pin(m *memory) Step {
+	ask := p.secretHolds(pin, func(c card.Card) error { return verify(c, []byte(p.Issued.PIN)) })
 	return Step{
 		name:  "pin",
-		holds: p.secretHolds(pin, func(c card.Card) error { return verify(c, []byte(p.Issued.PIN)) }),
-		do:    p.change(pin, []byte(p.Factory.PIN), []byte(p.Issued.PIN)),
+		tells: "the maker's pin is replaced by the card's own",
+		holds: func(c card.Card) (bool, error) {
+			holds, err := ask(c)
+			m.blank = err == nil && !holds
+			return holds, err
+		},
+		do: p.change(pin, []byte(p.Factory.PIN), []byte(p.Issued.PIN)),
 	}
 }
 
 // puk holds where the issued PUK can be changed into itself: there is no command
 // that only verifies it.
-func (p Content) puk() Step {
+func (p Content) puk(m *memory) Step {
 	issued := []byte(p.Issued.PUK)
+	ask := p.secretHolds(puk, func(c card.Card) error { return changeReference(c, puk, issued, issued) })
 	return Step{
 		name:  "puk",
-		holds: p.secretHolds(puk, func(c card.Card) error { return changeReference(c, puk, issued, issued) }),
+		tells: "the maker's puk is replaced by the card's own",
+		holds: m.unlessBlank(ask),
 		do:    p.change(puk, []byte(p.Factory.PUK), issued),
 	}
 }
@@ -162,17 +202,18 @@ func (p Content) secretHolds(ref reference, try func(card.Card) error) func(card
 
 // managementKey holds where the chip authenticates with the issued key; a wrong one
 // costs no try.
-func (p Content) managementKey() Step {
+func (p Content) managementKey(m *memory) Step {
 	return Step{
-		name: "management-key",
-		holds: func(c card.Card) (bool, error) {
+		name:  "management-key",
+		tells: "the maker's management key is replaced by the card's own",
+		holds: m.unlessBlank(func(c card.Card) (bool, error) {
 			_, err := authenticate(c, p.Issued.ManagementKey)
 			var refused *card.Error
 			if errors.As(err, &refused) {
 				return false, nil
 			}
 			return err == nil, err
-		},
+		}),
 		do: p.change(managementKey, p.Factory.ManagementKey, p.Issued.ManagementKey),
 	}
 }
@@ -183,16 +224,17 @@ func (p Content) managementKey() Step {
 // certificate, or under the certificate of the key before it; either way the chip
 // makes a new key. A certificate that was signed and never arrived certifies a key
 // that no longer exists.
-func (p Content) key(k Key) Step {
+func (p Content) key(m *memory, k Key) Step {
 	return Step{
-		name: "key-" + k.Slot.String(),
-		holds: func(c card.Card) (bool, error) {
+		name:  "key-" + k.Slot.String(),
+		tells: fmt.Sprintf("a %s key pair is made on the chip and its certificate stored", k.Algorithm),
+		holds: m.unlessBlank(func(c card.Card) (bool, error) {
 			_, err := p.check(c, k.Slot)
 			if err == nil {
 				return true, nil
 			}
 			return false, transportOnly(err)
-		},
+		}),
 		do: func(c card.Card) error {
 			d, err := p.dialect(c)
 			if err != nil {
@@ -255,11 +297,19 @@ func (p Content) check(c card.Card, slot Slot) (*x509.Certificate, error) {
 	return cert, nil
 }
 
-func (p Content) object(name string, tag tlv.Tag, value []byte) Step {
+func (p Content) object(m *memory, o Object) Step {
 	return Step{
-		name:  name,
-		holds: func(c card.Card) (bool, error) { return p.has(c, tag, value) },
-		do:    func(c card.Card) error { return own{c}.put(p.Issued.ManagementKey, tag, value) },
+		name:  o.Name,
+		tells: fmt.Sprintf("data object %s of %d bytes", o.Tag, len(o.Value)),
+		holds: m.unlessBlank(func(c card.Card) (bool, error) {
+			if o.Private {
+				if err := verify(c, []byte(p.Issued.PIN)); err != nil {
+					return false, transportOnly(err)
+				}
+			}
+			return p.has(c, o.Tag, o.Value)
+		}),
+		do: func(c card.Card) error { return own{c}.put(p.Issued.ManagementKey, o.Tag, o.Value) },
 	}
 }
 

@@ -1,0 +1,148 @@
+package personalize
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"cardstation/devices/card"
+	"cardstation/devices/card/tlv"
+	"cardstation/personalize/cccd"
+	"cardstation/personalize/lds"
+	"cardstation/personalize/mrz"
+	"cardstation/personalize/piv"
+	"cardstation/personalize/pki"
+)
+
+// piv compiles the PIV application's stage.
+func (c compiler) piv() (Stage, error) {
+	p, cards := c.profile.piv, c.authority.Cards
+	if c.authority.Citizen.Signer == nil {
+		return Stage{}, errors.New("there is no citizen ca")
+	}
+	expiry, err := time.Parse(time.DateOnly, c.record.Expiry)
+	if err != nil {
+		return Stage{}, fmt.Errorf("expiry %q is not a calendar date", c.record.Expiry)
+	}
+	content := piv.Content{
+		Dialect: p.dialect, Factory: p.factory, Keys: p.keys, KeepManagementKey: p.keep,
+		CHUID: piv.CHUID{GUID: piv.GUID(c.record.Chip), Expiry: c.record.Expiry},
+	}
+	if content.Issued.PIN, err = cards.PIN(c.record.Chip); err != nil {
+		return Stage{}, err
+	}
+	if content.Issued.PUK, err = cards.PUK(c.record.Chip); err != nil {
+		return Stage{}, err
+	}
+	if content.Issued.ManagementKey, err = c.managementKey(); err != nil {
+		return Stage{}, err
+	}
+	if content.Objects, err = c.objects(content.CHUID); err != nil {
+		return Stage{}, err
+	}
+	content.Certify = func(slot piv.Slot, pub crypto.PublicKey) (*x509.Certificate, error) {
+		return c.authority.Citizen.IssuePIV(pki.PIV{
+			Slot: byte(slot), Public: pub, Name: c.record.Holder.Name, Number: c.record.Holder.Number,
+			UUID: content.CHUID.GUID, NotAfter: expiry.AddDate(0, 0, 1),
+		}, pki.Options{Now: c.now})
+	}
+	content.Trust = func(slot piv.Slot, cert *x509.Certificate) error {
+		return c.trust(slot, cert, content.CHUID.GUID)
+	}
+	return Stage{
+		Name: "piv", Locked: content.Locked, Open: content, Steps: asSteps(content.Steps()),
+		Prove: func(c card.Card) (Proof, error) {
+			certificates, err := content.Prove(c)
+			return Proof{Certificates: certificates}, err
+		},
+	}, nil
+}
+
+// ErrDefaultManagementKey says that the profile keeps a published management key,
+// with which anybody could write the finished card.
+var ErrDefaultManagementKey = errors.New("the profile keeps the published management key, refused outside the demo")
+
+// published are the management keys that everybody knows (SP 800-73 implementations:
+// Yubico's, and eight bytes thrice of zero or of 01 to 08).
+var published = [][]byte{
+	bytes.Repeat([]byte{1, 2, 3, 4, 5, 6, 7, 8}, 3), make([]byte, 24),
+}
+
+func (c compiler) managementKey() ([]byte, error) {
+	p := c.profile.piv
+	if !p.keep {
+		return c.authority.Cards.ManagementKey(c.record.Chip)
+	}
+	known := func(k []byte) bool { return bytes.Equal(k, p.factory.ManagementKey) }
+	if slices.ContainsFunc(published, known) && !c.authority.Demo {
+		return nil, ErrDefaultManagementKey
+	}
+	return p.factory.ManagementKey, nil
+}
+
+// objects are the data objects that the profile asks for besides CHUID and CCC. The
+// document signer signs the security object, over the CHUID and the printed
+// information.
+func (c compiler) objects(chuid piv.CHUID) ([]piv.Object, error) {
+	var out []piv.Object
+	if slices.Contains(c.profile.piv.objects, printedInformation) {
+		name, err := mrz.Transliterate(c.record.Holder.Name)
+		if err != nil {
+			return nil, fmt.Errorf("printed information: %w", err)
+		}
+		printed, err := piv.Printed{
+			Name: name, Expiry: c.record.Expiry, Serial: cccd.DocumentNumber(c.record.Holder.Number), Issuer: "VNM",
+		}.Object()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, printed)
+	}
+	if !slices.Contains(c.profile.piv.objects, securityObject) {
+		return out, nil
+	}
+	if c.authority.Document.Signer == nil {
+		return nil, errors.New("security object: there is no document signer")
+	}
+	security, err := piv.SecurityObject(slices.Concat(out, []piv.Object{chuid.Object()}), c.signObjects)
+	return append(out, security), err
+}
+
+// signObjects signs the SHA-256 of values as EF.SOD signs data groups.
+func (c compiler) signObjects(values map[int][]byte) ([]byte, error) {
+	o := lds.SecurityObject{Hash: crypto.SHA256, Groups: map[lds.FileID][]byte{}}
+	for n, v := range values {
+		sum := sha256.Sum256(v)
+		o.Groups[lds.DG(n)] = sum[:]
+	}
+	file, err := lds.SignSOD(o, c.authority.Document)
+	if err != nil {
+		return nil, err
+	}
+	return tlv.One(file, lds.SOD.Tag())
+}
+
+// trust judges a PIV certificate read from the chip: the citizen CA's, over this card
+// and, but for the card's own key in 9e, this holder.
+func (c compiler) trust(slot piv.Slot, cert *x509.Certificate, guid [16]byte) error {
+	if err := cert.CheckSignatureFrom(c.authority.Citizen.Certificate); err != nil {
+		return fmt.Errorf("not the citizen ca's: %w", err)
+	}
+	h := hex.EncodeToString(guid[:])
+	urn := "urn:uuid:" + strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
+	if !slices.ContainsFunc(cert.URIs, func(u *url.URL) bool { return u.String() == urn }) {
+		return errors.New("made for another card")
+	}
+	if slot != piv.CardAuthentication && !strings.HasSuffix(cert.Subject.SerialNumber, "-"+c.record.Holder.Number) {
+		return errors.New("made for another holder")
+	}
+	return nil
+}
