@@ -57,8 +57,12 @@ func (c compiler) piv() (Stage, error) {
 	content.Trust = func(slot piv.Slot, cert *x509.Certificate) error {
 		return c.trust(slot, cert, content.CHUID.GUID)
 	}
+	note := ""
+	if p.keep {
+		note = "the maker's management key stays on the card: the standard has no command to replace it"
+	}
 	return Stage{
-		Name: "piv", Locked: content.Locked, Open: content, Steps: asSteps(content.Steps()),
+		Note: note, Name: "piv", Locked: content.Locked, Open: content, Steps: asSteps(content.Steps()),
 		Prove: func(c card.Card) (Proof, error) {
 			certificates, err := content.Prove(c)
 			return Proof{Certificates: certificates}, err

@@ -42,6 +42,8 @@ func (c compiler) emrtd(m manager) ([]Stage, emrtd.Content, error) {
 	stages := []Stage{{Name: "emrtd", Locked: p.chip.Locked, Open: p.chip, Steps: asSteps(steps)}}
 	if p.channel {
 		stages[0].Open = opening{m, p.chip.AID, m.issuer}
+	} else {
+		stages[0].Note = "without a channel anybody can write the chip until it is locked, and read what is sent to it"
 	}
 	if len(last) > 0 {
 		stages[0].Locked = p.chip.Sealed

@@ -136,6 +136,11 @@ type putKeys struct{ manager }
 
 func (putKeys) Name() string { return "card-manager/issuer-keys" }
 
+// Tells implements the description of a step.
+func (s putKeys) Tells() string {
+	return fmt.Sprintf("the maker's keys of version %02X are replaced by the card's own, version %02X", s.transport, s.issuer)
+}
+
 func (putKeys) Holds(card.Card) (bool, error) { return false, nil }
 
 // Do is PUT KEY for the three keys of a set at once (GlobalPlatform Card Specification
@@ -180,6 +185,9 @@ func (m manager) securedStage() Stage {
 type secured struct{}
 
 func (secured) Name() string { return "card-manager/secured" }
+
+// Tells implements the description of a step.
+func (secured) Tells() string { return "card manager to life cycle SECURED" }
 
 // Holds is GET STATUS of the issuer security domain (GlobalPlatform Card Specification
 // 2.3.1, 11.4).

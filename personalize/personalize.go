@@ -79,6 +79,9 @@ type Stage struct {
 	// Prove reads back, with no more rights than a holder of the card has, what a
 	// finished stage left on the chip; nil where there is nothing to read.
 	Prove func(card.Card) (Proof, error)
+	// Note is what the type of card cannot do and a person should know of; mostly
+	// empty.
+	Note string
 }
 
 // Proof is what was read back from the chip: SHA-256, lower-case hex.

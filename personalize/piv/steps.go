@@ -64,6 +64,7 @@ type Step struct {
 	holds func(card.Card) (bool, error)
 	do    func(card.Card) error
 	tells string
+	sends []card.Command
 }
 
 // Name is "piv/" and what is changed.
@@ -78,6 +79,10 @@ func (s Step) Do(c card.Card) error { return s.do(c) }
 // Tells says in words what Do does: how many commands that takes hangs on the card
 // and its dialect.
 func (s Step) Tells() string { return s.tells }
+
+// Sends are the commands of Do that are known beforehand; authentication comes before
+// them.
+func (s Step) Sends() []card.Command { return s.sends }
 
 // Open selects the application; PIV has no personalisation channel, each change
 // authenticates by itself.
@@ -301,6 +306,7 @@ func (p Content) object(m *memory, o Object) Step {
 	return Step{
 		name:  o.Name,
 		tells: fmt.Sprintf("data object %s of %d bytes", o.Tag, len(o.Value)),
+		sends: chain(putData(o.Tag, o.Value)),
 		holds: m.unlessBlank(func(c card.Card) (bool, error) {
 			if o.Private {
 				if err := verify(c, []byte(p.Issued.PIN)); err != nil {
