@@ -34,6 +34,7 @@ func shown(positions []int) []int {
 func (c *checker) fingers() {
 	r := c.record
 	positions := r.Positions()
+	positions = positions[:min(len(positions), rules[14][13].most)]
 	for _, p := range positions {
 		if p > 19 && p != 33 && p != 36 && (p < 40 || p > 55) {
 			c.fault(13, "says position %d, which is no finger", p)
@@ -71,17 +72,20 @@ func (c *checker) named(number int, fingers, missing []int) []int {
 	var out []int
 	for _, sub := range f.Subfields() {
 		n, ok := digits([]byte(sub[0]), 2)
+		again := slices.Contains(out, n)
 		switch {
 		case !ok:
 			continue
 		case fingers != nil && !slices.Contains(fingers, n):
 			c.fault(number, "speaks of finger %d, which is not in the positions of %s", n, name(14, 13))
-		case number != 23 && number != 24 && slices.Contains(out, n):
+		case again && number != 23 && number != 24: // which may have several algorithms
 			c.fault(number, "speaks of finger %d twice", n)
 		case slices.Contains(missing, n):
 			c.fault(number, "speaks of finger %d, which %s says is missing", n, name(14, 18))
 		}
-		out = append(out, n)
+		if !again {
+			out = append(out, n)
+		}
 	}
 	return out
 }

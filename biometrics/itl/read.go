@@ -160,6 +160,9 @@ func (d *decoder) fields(recordType int, body []byte) ([]Field, error) {
 		if len(out) == MaxFields {
 			return nil, d.fail(at, last, "more than %d fields in a record", MaxFields)
 		}
+		if tag.number == 1 && len(out) > 0 {
+			return nil, d.fail(at, last, "the length stands twice in the record")
+		}
 		value := body[tag.size:]
 		size := len(value)
 		if tag.number != dataField {

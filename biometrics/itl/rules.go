@@ -10,7 +10,7 @@ const (
 	alpha                // A
 	alnum                // AN
 	special              // ANS: printable ASCII
-	unicode              // U: what 1.015 declares
+	anyText              // U: what 1.015 declares
 	hexa                 // H
 	date                 // YYYYMMDD
 	moment               // YYYYMMDDHHMMSSZ
@@ -55,8 +55,8 @@ func (r rule) times(most int) rule          { r.most = most; return r }
 
 // Values that several fields share.
 var (
-	someText   = chars(unicode, 1, 0)
-	shortText  = chars(unicode, 1, 126)
+	someText   = chars(anyText, 1, 0)
+	shortText  = chars(anyText, 1, 126)
 	someANS    = chars(special, 1, 0)
 	idc        = num(1, 2, 0, 99)
 	length5    = num(2, 5, 10, 99999)
@@ -87,7 +87,7 @@ var rules = map[int]map[int]rule{
 		14: opt("GMT", chars(moment, 15, 15)),
 		15: list("DCS", 873, num(3, 3, 0, 999), chars(special, 1, 16), chars(special, 0, 16)).with(0, 1),
 		16: list("APS", 99, chars(special, 1, 0), chars(special, 1, 0), chars(special, 1, 0)),
-		17: opt("ANM", chars(unicode, 0, 0), chars(unicode, 0, 0)).with(0, 1),
+		17: opt("ANM", chars(anyText, 0, 0), chars(anyText, 0, 0)).with(0, 1),
 		18: opt("GNS", one("ISO", "GENC")),
 	},
 	2: { // 8.2; what stands behind IDC is the receiving agency's
@@ -117,7 +117,7 @@ var rules = map[int]map[int]rule{
 		138: opt("RCI"), 139: opt("CIN"), 140: opt("DIN"), 141: opt("ADA"),
 		901: opt("ULA"), 902: opt("ANN"),
 		903: opt("DUI", chars(special, 13, 16)),
-		904: opt("MMS", chars(unicode, 1, 50), chars(unicode, 1, 50), chars(unicode, 1, 50)),
+		904: opt("MMS", chars(anyText, 1, 50), chars(anyText, 1, 50), chars(anyText, 1, 50)),
 	},
 	10: imageRules(map[int]rule{ // 8.10
 		3:  req("IMT", chars(alpha, 4, 11)),
@@ -135,7 +135,7 @@ var rules = map[int]map[int]rule{
 		20: opt("POS", one("F", "R", "L", "A", "D")),
 		21: opt("POA", sgn(1, 4, 0, 0)),
 		23: opt("PAS"), 24: list("SQS", 9, quality...),
-		25: opt("SPA"), 26: list("SXS", 50, chars(unicode, 3, 20)),
+		25: opt("SPA"), 26: list("SXS", 50, chars(anyText, 3, 20)),
 		27: list("SEC", 2, chars(alpha, 3, 5)), 28: list("SHC", 2, chars(alpha, 3, 5)),
 		29: opt("FFP"), 31: opt("TMC"), 32: opt("3DF"), 33: opt("FEC"), 34: opt("ICDR"),
 		38: opt("COM", shortText), 39: opt("T10", num(1, 3, 1, 255)), 40: list("SMT", 3, chars(alnum, 3, 10)),
@@ -187,12 +187,12 @@ func imageRules(own map[int]rule) map[int]rule {
 		17:  opt("SVPS", pixelScale),
 		30:  opt("DMM", monitoring),
 		46:  opt("SUB"),
-		47:  opt("CON", chars(unicode, 1, 1000)),
+		47:  opt("CON", chars(anyText, 1, 1000)),
 		902: opt("ANN"),
 		903: opt("DUI", chars(special, 13, 16)),
-		904: opt("MMS", chars(unicode, 1, 50), chars(unicode, 1, 50), chars(unicode, 1, 50)),
-		993: opt("SAN", chars(unicode, 1, 125)),
-		994: opt("EFR", chars(unicode, 1, 200)),
+		904: opt("MMS", chars(anyText, 1, 50), chars(anyText, 1, 50), chars(anyText, 1, 50)),
+		993: opt("SAN", chars(anyText, 1, 125)),
+		994: opt("EFR", chars(anyText, 1, 200)),
 		995: opt("ASC"),
 		996: opt("HAS", chars(hexa, 64, 64)),
 		997: opt("SOR"),
