@@ -232,9 +232,6 @@ func address(cfg config, l net.Listener) string {
 	return scheme + "://" + l.Addr().String()
 }
 
-// silentLog drops everything.
-func silentLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
 // logFile logs into a file beside the store.
 func logFile(path string) (*slog.Logger, *os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
