@@ -23,8 +23,8 @@ import (
 
 // MaxPixels is the largest image that is read or written, width times height:
 // a four-finger slap at 1000 pixels per inch has a quarter of it. Decoding
-// takes at most about ten bytes a pixel beside the file, and never more than
-// in proportion to the file's length.
+// takes about ten bytes a pixel beside the file, encoding up to twenty; a file
+// too short to hold the image that it claims is refused before that.
 const MaxPixels = 40_000_000
 
 // ErrTooLarge is the error for an image of more than MaxPixels, known before
