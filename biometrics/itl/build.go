@@ -198,9 +198,9 @@ func (b *builder) person() error {
 }
 
 func (b *builder) print(p Print) error {
-	is := inspect(p.Image)
-	if is.width == 0 || is.height == 0 {
-		return fmt.Errorf("the image is of no known format, or does not say its size")
+	is, err := measured(p.Image)
+	if err != nil {
+		return err
 	}
 	gone := b.gone(p.Position)
 	if b.e.FixedResolution && is.format == "WSQ20" && p.PPI == 500 && p.Position <= 15 && p.Impression <= 3 &&
@@ -228,6 +228,15 @@ func (b *builder) print(p Print) error {
 	fields = append(fields, qualities(p.Qualities)...)
 	b.add(14, append(fields, Field{Number: dataField, Value: p.Image})...)
 	return nil
+}
+
+// measured reads the head of an image, which must tell format and size.
+func measured(b []byte) (picture, error) {
+	is := inspect(b)
+	if is.err == nil && (is.width == 0 || is.height == 0) {
+		is.err = fmt.Errorf("the image is of no known format, or does not say its size")
+	}
+	return is, is.err
 }
 
 func qualities(all []Quality) []Field {
@@ -309,9 +318,9 @@ func (b *builder) missing() error {
 }
 
 func (b *builder) face(f Face) error {
-	is := inspect(f.Image)
-	if is.width == 0 || is.height == 0 {
-		return fmt.Errorf("the image is of no known format, or does not say its size")
+	is, err := measured(f.Image)
+	if err != nil {
+		return err
 	}
 	colours := f.Colours
 	if colours == "" {

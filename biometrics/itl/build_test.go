@@ -7,18 +7,26 @@ import (
 	"image/png"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"cardstation/biometrics/record"
+	"cardstation/biometrics/wsq"
 )
 
-// wsqHead is as much of a WSQ file as tells its size: SOI, the frame header, EOI.
-func wsqHead(width, height int) []byte {
-	return []byte{
-		0xFF, 0xA0, 0xFF, 0xA2, 0, 17, 0, 255, byte(height >> 8), byte(height), byte(width >> 8), byte(width),
-		2, 0, 0, 2, 0, 0, 0, 0, 0, 0xFF, 0xA1,
+// blank is a WSQ image of 800 by 750 pixels that says 500 ppi.
+var blank = sync.OnceValues(func() ([]byte, error) {
+	return wsq.Encode(image.NewGray(image.Rect(0, 0, 800, 750)), wsq.Options{PPI: 500})
+})
+
+func roll(t testing.TB) []byte {
+	t.Helper()
+	b, err := blank()
+	if err != nil {
+		t.Fatal(err)
 	}
+	return b
 }
 
 func pictures(t testing.TB) (jpg, pic []byte) {
@@ -46,7 +54,7 @@ func enrolment(t testing.TB) Enrolment {
 			{Field: 30, Subfields: [][]string{{"Hà Nội", "Việt Nam"}, {"Huế", ""}}},
 		},
 		Prints: []Print{
-			{Position: 2, Impression: 1, Image: wsqHead(800, 750), PPI: 500},
+			{Position: 2, Impression: 1, Image: roll(t), PPI: 500},
 			{
 				Position: 13, Impression: 0, Image: pic, PPI: 500, Comment: "ngón út băng",
 				Segments:  []Segment{{2, 0, 9, 1, 29}, {3, 10, 20, 1, 29}, {4, 21, 40, 0, 30}},
@@ -134,6 +142,7 @@ func TestEnrolmentsThatMakeNoTransactionAreRefused(t *testing.T) {
 		"1.008":    func(e *Enrolment) { e.Origin = "Trạm 7" },
 		"2.018":    func(e *Enrolment) { e.Person[0].Subfields[0][0] = "A\x1eB" },
 		"2.002":    func(e *Enrolment) { e.Person[0].Field = 2 },
+		"wsq:":     func(e *Enrolment) { e.Prints[0].Image = e.Prints[0].Image[:40] },
 		"print 1":  func(e *Enrolment) { e.Prints[0].Image = []byte("no picture") },
 		"14.013":   func(e *Enrolment) { e.Prints[0].Position = 25 },
 		"14.021":   func(e *Enrolment) { e.Prints[1].Segments[0].Right = 41 },
@@ -143,6 +152,7 @@ func TestEnrolmentsThatMakeNoTransactionAreRefused(t *testing.T) {
 		"10.013":   func(e *Enrolment) { e.Faces[0].Profile = 3 },
 		"sample 1": func(e *Enrolment) { e.Samples[0].Kind = "gait" },
 		"14.011":   func(e *Enrolment) { e.Prints[0].PPI = 1000 },
+		"14.009":   func(e *Enrolment) { e.Prints[0].PPI = 250 },
 	} {
 		e := enrolment(t)
 		spoil(&e)
