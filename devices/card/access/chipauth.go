@@ -92,16 +92,22 @@ func ParseChipAuthentication(b []byte) ([]ChipKey, error) {
 	return all, nil
 }
 
-// pairKeys gives each key its infos, by the key's name where there is one.
+// pairKeys gives each key its infos, by the key's name; an only key may be named at
+// one of the two places.
 func pairKeys(infos []chipInfo, keys []ChipKey) []ChipKey {
 	var all []ChipKey
 	for _, k := range keys {
 		found := false
 		for _, i := range infos {
-			if id := keyID(i.KeyID); bytes.Equal(id, k.ID) || id == nil && len(keys) == 1 {
-				k.KeyBits, found = cipherBits(i.Protocol[len(idCA)]), true
-				all = append(all, k)
+			id := keyID(i.KeyID)
+			if !bytes.Equal(id, k.ID) && (len(keys) > 1 || id != nil && k.ID != nil) {
+				continue
 			}
+			way := ChipKey{KeyBits: cipherBits(i.Protocol[len(idCA)]), Key: k.Key, ID: k.ID}
+			if way.ID == nil {
+				way.ID = id
+			}
+			all, found = append(all, way), true
 		}
 		if !found && len(infos) == 0 {
 			k.KeyBits, k.Inferred = DESKeyBits, true

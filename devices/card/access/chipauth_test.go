@@ -409,6 +409,35 @@ func TestSeveralChipKeys(t *testing.T) {
 	}
 }
 
+func TestOnlyKeyMayBeNamedAtOnePlace(t *testing.T) {
+	key := ecKey(t, elliptic.P256())
+	named, err := ChipKey{KeyBits: 128, Key: &key.PublicKey, ID: []byte{0xC3}}.SecurityInfos()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := ChipKey{KeyBits: 128, Key: &key.PublicKey}.SecurityInfos()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := ChipKey{KeyBits: 128, Key: &key.PublicKey, ID: []byte{2}}.SecurityInfos()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range map[string]struct {
+		infos [][]byte
+		id    string
+		err   error
+	}{
+		"info only": {[][]byte{named[0], plain[1]}, "C3", nil}, "key only": {[][]byte{plain[0], named[1]}, "C3", nil},
+		"two names": {[][]byte{named[0], other[1]}, "", ErrNoChipAuthentication}, "two keys": {[][]byte{named[0], named[1], plain[1]}, "C3", nil},
+	} {
+		keys, err := ParseChipAuthentication(asSet(v.infos...))
+		if !errors.Is(err, v.err) || err == nil && (len(keys) != 1 || fmt.Sprintf("%X", keys[0].ID) != v.id) {
+			t.Errorf("%s: %+v, %v", name, keys, err)
+		}
+	}
+}
+
 func FuzzParseChipAuthentication(f *testing.F) {
 	for _, v := range passports {
 		infos, err := tlv.One(unhex(f, v.dg14), 0x6E)

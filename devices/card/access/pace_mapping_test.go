@@ -12,6 +12,7 @@ import (
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/access/curve"
+	"cardstation/devices/card/tlv"
 )
 
 // The worked example of Doc 9303-11, appendix I: chip authentication mapping.
@@ -161,4 +162,31 @@ func TestMappingWithoutProofIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// A chip that knows the password, and whose last answer is anything, proves nothing.
+func FuzzMappingTerminalTakesAnyLastAnswer(f *testing.F) {
+	key := ecKey(f, elliptic.P256())
+	info := PACEInfo{KeyBits: 128, Parameter: 12, Mapping: ChipAuthenticationMapping}
+	f.Add([]byte{}, make([]byte, 48))
+	f.Add([]byte{0x8A, 0x10}, make([]byte, 16))
+	f.Add([]byte{0x8A, 0x82}, []byte{})
+	f.Fuzz(func(t *testing.T, more, sealed []byte) {
+		chip, err := PACEOffer{Infos: []PACEInfo{info}, Passwords: []Password{CAN("1")}, Key: ecKey(t, elliptic.P256())}.Chip()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &paceCard{PACEChip: chip}
+		inside, err := PACE{Info: info, Password: CAN("1")}.Open(card.Over(exchange(func(b []byte) ([]byte, error) {
+			got, err := c.Exchange(b)
+			if b[0] == 0 && b[1] == 0x86 && err == nil {
+				body := append(append(bytes.Clone(got[2:12]), more...), tlv.New(0x8A, sealed)...)
+				got = append(tlv.New(0x7C, body), 0x90, 0)
+			}
+			return got, err
+		})))
+		if err == nil && inside.(Mapped).VerifyChip(&key.PublicKey) == nil {
+			t.Errorf("%X, %X: believed", more, sealed)
+		}
+	})
 }

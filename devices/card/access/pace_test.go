@@ -193,6 +193,49 @@ func TestPACEOpensWithTheRightPasswordOnly(t *testing.T) {
 	}
 }
 
+// A chip that does not know the password cannot make the token, and one that mirrors
+// the terminal's key would have it make it.
+func TestPACETerminalWantsProofOfItsChip(t *testing.T) {
+	for name, v := range map[string]struct {
+		change   func(sent, got []byte) []byte
+		commands int
+	}{
+		"wrong token": {func(sent, got []byte) []byte {
+			if sent[0] == 0 && sent[1] == 0x86 {
+				got[5] ^= 1
+			}
+			return got
+		}, 5},
+		"no token": {func(sent, got []byte) []byte {
+			if sent[0] == 0 && sent[1] == 0x86 {
+				return []byte{0x7C, 2, 0x86, 0, 0x90, 0}
+			}
+			return got
+		}, 5},
+		"our own key": {func(sent, got []byte) []byte {
+			if len(sent) > 70 && sent[7] == 0x83 {
+				copy(got[4:], sent[9:])
+				got[4+65], got[4+66] = 0x90, 0
+			}
+			return got
+		}, 4},
+	} {
+		chip, err := NewPACEChip(PACEInfo{KeyBits: 128, Parameter: 12}, nil, CAN("1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, commands := &paceCard{PACEChip: chip}, 0
+		_, err = PACE{Info: PACEInfo{KeyBits: 128, Parameter: 12}, Password: CAN("1")}.Open(card.Over(exchange(func(b []byte) ([]byte, error) {
+			commands++
+			got, err := c.Exchange(b)
+			return v.change(b, got), err
+		})))
+		if !errors.Is(err, ErrNotAuthentic) || commands != v.commands {
+			t.Errorf("%s: %v after %d commands", name, err, commands)
+		}
+	}
+}
+
 func TestPACEChipKeepsTheOrder(t *testing.T) {
 	chip, err := NewPACEChip(PACEInfo{KeyBits: 128, Parameter: 12}, nil, CAN("1"))
 	if err != nil {

@@ -65,6 +65,10 @@ func TestPINIsSuspendedThenBlockedThenUnblocked(t *testing.T) {
 	if err := k.chip.UnblockPIN(); !errors.Is(err, card.SecurityNotSatisfied) {
 		t.Errorf("%v", err)
 	}
+	k.show(CAN("500120"), nil)
+	if err := k.chip.UnblockPIN(); !errors.Is(err, card.SecurityNotSatisfied) {
+		t.Errorf("with the can: %v", err)
+	}
 	k.show(PUK("1"), card.Status(0x63C9))
 	k.show(PUK("9876543210"), nil)
 	if err := k.chip.UnblockPIN(); err != nil {
@@ -74,6 +78,20 @@ func TestPINIsSuspendedThenBlockedThenUnblocked(t *testing.T) {
 	k.show(PIN("123456"), nil)
 	if k.chip.Failures() != (PACEFailures{}) || k.slept != nil {
 		t.Errorf("%+v, held up %v", k.chip.Failures(), k.slept)
+	}
+}
+
+// The CAN lets one try go ahead, not all of the session's.
+func TestCANResumesThePINOnce(t *testing.T) {
+	k := newTries(t)
+	wrong := PIN("111111")
+	k.show(CAN("500120"), nil)
+	k.show(PIN("123456"), nil)
+	k.show(wrong, card.Status(0x63C2))
+	k.show(wrong, card.Status(0x63C1))
+	k.show(wrong, card.ConditionsNotSatisfied)
+	if got := k.chip.Failures(); got.PIN != 2 {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -292,6 +292,19 @@ func TestTerminalAuthenticationKeepsItsOrder(t *testing.T) {
 		}
 	}
 	ready(t, chip, o)
+	for _, step := range []struct {
+		authority string
+		c         cvc.Certificate
+		want      error
+	}{{o.root.Holder, o.dv, nil}, {o.root.Holder, o.is, AuthenticationFailed}, {o.dv.Holder, o.is, nil}} {
+		if err := chip.SetDST(tlv.New(0x83, []byte(step.authority))); err != nil {
+			t.Fatal(err)
+		}
+		if err := chip.VerifyCertificate(step.c.Content()); !errors.Is(err, step.want) {
+			t.Errorf("%s under %s: %v, want %v", step.c.Holder, step.authority, err, step.want)
+		}
+	}
+	ready(t, chip, o)
 	if err := chip.SetDST(dst); err != nil {
 		t.Fatal(err)
 	}

@@ -202,6 +202,11 @@ func TestChainsOfEveryKindOfKey(t *testing.T) {
 		if err := c.Key.Verify([]byte("challenge"), signature); err != nil {
 			t.Error(err)
 		}
+		for _, other := range [][]byte{nil, signature[1:], append([]byte{0}, signature...), append(bytes.Clone(signature), 0)} {
+			if err := c.Key.Verify([]byte("challenge"), other); !errors.Is(err, ErrSignature) {
+				t.Errorf("%v: signature of %d bytes: %v", kind, len(other), err)
+			}
+		}
 		signature[len(signature)-1] ^= 1
 		if err := c.Key.Verify([]byte("challenge"), signature); !errors.Is(err, ErrSignature) {
 			t.Errorf("%v: %v", kind, err)
@@ -327,6 +332,14 @@ func TestLinkCertificatesCarryTheTrustOver(t *testing.T) {
 	path, err := Path([]Certificate{is.Certificate, one.Certificate, three.Certificate, dv.Certificate, two.Certificate}, is.Holder, one.Holder)
 	if err != nil || len(path) != 4 || path[0].Holder != two.Holder || path[3].Holder != is.Holder {
 		t.Errorf("%d certificates, %v", len(path), err)
+	}
+	own, err := Certificate{Authority: two.Holder, Holder: two.Holder, Key: two.Key, Authorization: two.Authorization, From: two.From, Until: two.Until}.Sign(two.signer, two.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err = Path([]Certificate{own, is.Certificate, three.Certificate, dv.Certificate, two.Certificate}, is.Holder, one.Holder)
+	if err != nil || len(path) != 4 || path[0].SelfSigned() {
+		t.Errorf("with the second root's own certificate: %d certificates, %v", len(path), err)
 	}
 	if path, err = Path([]Certificate{is.Certificate, dv.Certificate}, is.Holder, "VNCVCA00009", three.Holder); err != nil || len(path) != 2 {
 		t.Errorf("%d certificates, %v", len(path), err)
