@@ -167,7 +167,13 @@ func (r *refusing) Exchange(command []byte) ([]byte, error) {
 func TestRefusingChipIsScrappedAndItsOrderIssuedOnAnother(t *testing.T) {
 	l := newLineForTest(t)
 	portrait := portraitForTest()
-	for _, n := range []int{4, 9, 20, 40, 70, 90} {
+	whole := &tape{Chip: blankChip(t)}
+	l.order(portrait)
+	if _, err := l.line.Issue(t.Context(), "good", card.Over(whole)); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []int{20, 10, 5, 3, 2} {
+		n := len(whole.recorded) / part
 		o, chip := l.order(portrait), blankChip(t)
 		var err error
 		for range 2 {
