@@ -127,6 +127,9 @@ func Build(e Enrolment) (Transaction, error) {
 			return Transaction{}, fmt.Errorf("sample %d: %w", i+1, err)
 		}
 	}
+	if n := len(b.t.Records) - 1; n > maxIDC+1 {
+		return Transaction{}, fmt.Errorf("%d records behind the Type-1 record, their IDCs count to %d", n, maxIDC)
+	}
 	b.t.Records[0] = b.header()
 	if err := b.t.SetContent(); err != nil {
 		return Transaction{}, err
@@ -136,6 +139,8 @@ func Build(e Enrolment) (Transaction, error) {
 	}
 	return b.t, nil
 }
+
+const maxIDC = 99
 
 type builder struct {
 	e Enrolment

@@ -6,6 +6,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -150,6 +151,7 @@ func TestEnrolmentsThatMakeNoTransactionAreRefused(t *testing.T) {
 		"finger 2": func(e *Enrolment) { e.Missing[0].Finger = 2 },
 		"14.022":   func(e *Enrolment) { e.Prints[1].Qualities[0].Finger = 5 },
 		"10.013":   func(e *Enrolment) { e.Faces[0].Profile = 3 },
+		"IDCs":     func(e *Enrolment) { e.Prints = append(e.Prints[:1], slices.Repeat(e.Prints[:1], 100)...) },
 		"sample 1": func(e *Enrolment) { e.Samples[0].Kind = "gait" },
 		"14.011":   func(e *Enrolment) { e.Prints[0].PPI = 1000 },
 		"14.009":   func(e *Enrolment) { e.Prints[0].PPI = 250 },
@@ -160,4 +162,38 @@ func TestEnrolmentsThatMakeNoTransactionAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", why, err)
 		}
 	}
+}
+
+// What Build makes of the images in NIST's reference files is, record for record,
+// what NIST wrote.
+func TestRecordsAreByteForByteThoseOfTheReferenceFiles(t *testing.T) {
+	same := func(made Transaction, want Record, index int) {
+		t.Helper()
+		got, errG := Transaction{Records: made.Records[index : index+1]}.Encode()
+		b, errW := Transaction{Records: []Record{want}}.Encode()
+		if errG != nil || errW != nil || !bytes.Equal(got, b) {
+			t.Errorf("record %d: %.60q, want %.60q, %v, %v", index+1, got, b, errG, errW)
+		}
+	}
+	e := Enrolment{Type: "AMN", Destination: "DAI000000", Origin: "MDNISTIMG", Control: "1", At: time.Date(2009, 10, 29, 0, 0, 0, 0, time.UTC)}
+	card, err := Decode(reference(t, references[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range card.Records[2:] {
+		impression, _ := r.Int(3)
+		e.Prints = append(e.Prints, Print{Position: r.Positions()[0], Impression: impression, Image: r.Data(), PPI: 500})
+	}
+	e.FixedResolution = true
+	made, _ := built(t, e)
+	for i, r := range card.Records[2:] {
+		same(made, r, i+2)
+	}
+	photo, err := Decode(reference(t, references[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Prints, e.Faces = nil, []Face{{Image: photo.Records[2].Data(), Profile: 10}}
+	made, _ = built(t, e)
+	same(made, photo.Records[2], 2)
 }

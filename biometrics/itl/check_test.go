@@ -86,6 +86,7 @@ func TestFaultsAreNamedByTheirField(t *testing.T) {
 		{"14.011: record 4: says \"GIF\"", set(14, 11, "GIF")},
 		{"14.013: record 4: says position 25", set(14, 13, "25")},
 		{"14.018: record 4: speaks of finger 7", set(14, 18, "7\x1fXX")},
+		{"14.018: record 4: says that every finger", set(14, 18, "2\x1fXX\x1e3\x1fXX\x1e4\x1fUP\x1e5\x1fUP")},
 		{"14.021: record 4: speaks of finger 5, which 14.018 says is missing", set(14, 21, "5\x1f0\x1f9\x1f1\x1f29")},
 		{"14.021: record 4: has a box from 9 to 0", set(14, 21, "2\x1f9\x1f0\x1f1\x1f29")},
 		{"14.021: record 4: has 4 information items", set(14, 21, "2\x1f9\x1f0\x1f1")},

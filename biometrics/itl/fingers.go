@@ -58,10 +58,13 @@ func (c *checker) fingers() {
 		}
 	}
 	c.polygons()
-	if _, ok := r.Get(dataField); !ok && (len(fingers) == 0 || len(missing) < len(fingers)) {
-		if _, elsewhere := r.Get(994); !elsewhere {
-			c.fault(dataField, "is missing (DATA), and %s does not say that every finger is", name(14, 18))
-		}
+	none := len(fingers) > 0 && len(missing) >= len(fingers)
+	_, elsewhere := r.Get(994)
+	switch _, ok := r.Get(dataField); {
+	case ok && none:
+		c.fault(18, "says that every finger of the position is missing, and an image is there")
+	case !ok && !none && !elsewhere:
+		c.fault(dataField, "is missing (DATA), and %s does not say that every finger is", name(14, 18))
 	}
 }
 

@@ -10,8 +10,11 @@
 // captures.
 //
 // Decode copies nothing: values are slices of the file. Lengths that lie, missing
-// separators and huge counts make a FormatError; memory is bounded by MaxRecords,
-// MaxFields and MaxItems.
+// separators and huge counts make a FormatError; memory beside the file is bounded by
+// MaxRecords and MaxFields, and by MaxItems where a field is parted into its items.
+//
+// Sections and table numbers in this package are those of the standard's 2013 update,
+// which the 2015 one keeps.
 package itl
 
 import (
@@ -24,7 +27,7 @@ import (
 // Limits of what Decode takes.
 const (
 	MaxRecords = 1000    // 1.003 counts at most 999 beside the Type-1 record
-	MaxFields  = 1 << 14 // in a record
+	MaxFields  = 1 << 16 // in a transaction
 	MaxItems   = 1 << 17 // information items in a field
 )
 

@@ -35,6 +35,7 @@ func Decode(b []byte) (Transaction, error) {
 type decoder struct {
 	file    []byte
 	at      int
+	count   int     // fields so far
 	content []entry // of 1.003, behind its first subfield
 }
 
@@ -157,8 +158,8 @@ func (d *decoder) fields(recordType int, body []byte) ([]Field, error) {
 			return nil, d.fail(at, last, "no tag of a Type-%d field behind this field", recordType)
 		}
 		last = name(recordType, tag.number)
-		if len(out) == MaxFields {
-			return nil, d.fail(at, last, "more than %d fields in a record", MaxFields)
+		if d.count++; d.count > MaxFields {
+			return nil, d.fail(at, last, "more than %d fields", MaxFields)
 		}
 		if tag.number == 1 && len(out) > 0 {
 			return nil, d.fail(at, last, "the length stands twice in the record")

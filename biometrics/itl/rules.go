@@ -101,7 +101,7 @@ var rules = map[int]map[int]rule{
 		4: req("FMT", one("S", "U")),
 		5: opt("OFR"), 6: opt("FGP"), 7: opt("FPC"), 8: opt("CRP"),
 		9: opt("DLT"), 10: opt("MIN", num(1, 3, 0, 0)), 11: opt("RDG", one("0", "1")), 12: opt("MRC"),
-		126: opt("CBI", chars(hexa, 4, 4), chars(hexa, 4, 4)),
+		126: opt("CBI"),
 		127: opt("CEI"),
 		128: opt("HLL", length5),
 		129: opt("VLL", length5),
