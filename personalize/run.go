@@ -3,6 +3,7 @@ package personalize
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"time"
 
@@ -76,12 +77,23 @@ func (r *runner) stage(s Stage) error {
 	return r.prove(s)
 }
 
-// steps opens the stage's channel and takes its steps in order.
+// steps opens the stage's channel, takes its steps in order, and closes the channel
+// where that can be closed.
 func (r *runner) steps(s Stage) error {
 	c, err := s.Open.Open(r.card)
 	if err != nil {
 		return &StepError{s.Name + "/open", err}
 	}
+	err = r.take(c, s)
+	if closer, ok := c.(io.Closer); ok {
+		if closing := closer.Close(); err == nil && closing != nil {
+			return &StepError{s.Name + "/close", closing}
+		}
+	}
+	return err
+}
+
+func (r *runner) take(c card.Card, s Stage) error {
 	for _, step := range s.Steps {
 		if err := r.ctx.Err(); err != nil {
 			return fmt.Errorf("stopped before step %s: %w", step.Name(), err)

@@ -12,47 +12,83 @@ import (
 )
 
 // library is the dialect that goes through piv-go, which opens the reader by itself:
-// the session is lent to it for one call at a time. lend asks the chip first with
-// our own commands, because piv-go leaks its handle on the reader when its SELECT
-// fails, and then nobody can open that reader again.
-type library struct {
-	card   card.Card
-	lender card.Lender
+// the session lends it. The loan lasts until the application is next asked something
+// by our own commands, for each costs the chip a reset and the reader two
+// connections.
+type library struct{ app *application }
+
+// loan is a reader lent to piv-go. Operations are done where the reader was lent, so
+// that one that never returns ends with the loan: ended gives its error then.
+type loan struct {
+	operations chan func(*yubikey.YubiKey)
+	ended      chan error
 }
 
-// libraryFor gives the dialect where c can be lent and the chip answers GET VERSION,
-// without which piv-go opens nothing.
-func libraryFor(c card.Card) (library, bool, error) {
-	lender, ok := c.(card.Lender)
-	if !ok {
-		return library{}, false, nil
-	}
-	resp, err := c.Transmit(card.Command{INS: 0xFD, Ne: card.MaxShortNe})
-	if err != nil {
-		return library{}, false, err
-	}
-	return library{c, lender}, resp.SW == card.OK && len(resp.Data) == 3, nil
+// lend starts a loan. The application has just been selected, and so there is a chip
+// that answers: piv-go leaks its handle on the reader when its SELECT fails, and then
+// nobody can open that reader again.
+func lend(lender card.Lender) *loan {
+	l := &loan{make(chan func(*yubikey.YubiKey)), make(chan error, 1)}
+	go func() {
+		l.ended <- lender.Lend(func(reader string) error {
+			token, err := yubikey.Open(reader)
+			if err != nil {
+				return err
+			}
+			defer token.Close()
+			for f := range l.operations {
+				f(token)
+			}
+			return nil
+		})
+	}()
+	return l
 }
 
-// with runs f with the token opened, and selects the application again after it,
-// for the chip was reset.
+// do has one operation done; over says that the loan has ended with that error.
+func (l *loan) do(f func(*yubikey.YubiKey) error) (over bool, err error) {
+	result := make(chan error, 1) // outlives us where the token hangs
+	select {
+	case l.operations <- func(t *yubikey.YubiKey) { result <- f(t) }:
+	case err := <-l.ended:
+		return true, err
+	}
+	select {
+	case err := <-result:
+		return false, err
+	case err := <-l.ended:
+		return true, err
+	}
+}
+
+// end takes the reader back; the chip has been reset.
+func (l *loan) end() error {
+	close(l.operations)
+	return <-l.ended
+}
+
+// with has f done by the token, in the loan at hand or a new one.
 func (l library) with(what string, f func(*yubikey.YubiKey) error) error {
-	if err := Select(l.card); err != nil {
-		return err
-	}
-	err := l.lender.Lend(func(reader string) error {
-		token, err := yubikey.Open(reader)
-		if err != nil {
+	a := l.app
+	if a.loan == nil {
+		a.selected = false
+		if err := a.ready(); err != nil {
 			return err
 		}
-		defer token.Close()
-		return f(token)
-	})
-	after := Select(l.card)
+		a.loan = lend(a.lender)
+	}
+	over, err := a.loan.do(f)
+	if over {
+		a.loan, a.selected = nil, false
+	}
 	if err == nil {
-		return after
+		return nil
 	}
 	err = fmt.Errorf("%s through piv-go: %w", what, withStatus(err))
+	after := a.Close()
+	if after == nil {
+		after = a.ready()
+	}
 	var refused *card.Error
 	if after != nil && !errors.As(after, &refused) {
 		err = fmt.Errorf("%w: %w", err, after) // piv-go has no word for a chip that is gone

@@ -22,13 +22,13 @@ import (
 // own is the dialect of this package's commands: SP 800-73-4 part 2, and for the
 // management key the SET MANAGEMENT KEY (INS FF) that most open and commercial PIV
 // applications have taken over from YubiKeys.
-type own struct{ card card.Card }
+type own struct{ app *application }
 
 func (o own) change(ref reference, old, new []byte) error {
 	if ref != managementKey {
-		return changeReference(o.card, ref, old, new)
+		return changeReference(o.app, ref, old, new)
 	}
-	algorithm, err := authenticate(o.card, old)
+	algorithm, err := authenticate(o.app, old)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (o own) change(ref reference, old, new []byte) error {
 		return fmt.Errorf("management key of %d bytes cannot replace one of %d", len(new), len(old))
 	}
 	data := append([]byte{algorithm, byte(managementKey), byte(len(new))}, new...)
-	if _, err := card.Do(o.card, card.Command{INS: 0xFF, P1: 0xFF, P2: 0xFF, Data: data}); err != nil {
+	if _, err := card.Do(o.app, card.Command{INS: 0xFF, P1: 0xFF, P2: 0xFF, Data: data}); err != nil {
 		return fmt.Errorf("set management key: %w", err)
 	}
 	return nil
@@ -44,11 +44,11 @@ func (o own) change(ref reference, old, new []byte) error {
 
 // generate is GENERATE ASYMMETRIC KEY PAIR (SP 800-73-4 part 2, 3.3.2).
 func (o own) generate(key []byte, slot Slot, a Algorithm) (crypto.PublicKey, error) {
-	if _, err := authenticate(o.card, key); err != nil {
+	if err := o.app.prove(key); err != nil {
 		return nil, err
 	}
 	control := tlv.New(0xAC, tlv.New(0x80, []byte{byte(a)}))
-	b, err := card.Do(o.card, card.Command{INS: 0x47, P2: byte(slot), Data: control, Ne: card.MaxShortNe})
+	b, err := card.Do(o.app, card.Command{INS: 0x47, P2: byte(slot), Data: control, Ne: card.MaxShortNe})
 	if err != nil {
 		return nil, fmt.Errorf("generate key in slot %s: %w", slot, err)
 	}
@@ -102,10 +102,10 @@ func (o own) store(key []byte, slot Slot, cert *x509.Certificate) error {
 
 // put is PUT DATA (SP 800-73-4 part 2, 3.3.1).
 func (o own) put(key []byte, tag tlv.Tag, value []byte) error {
-	if _, err := authenticate(o.card, key); err != nil {
+	if err := o.app.prove(key); err != nil {
 		return err
 	}
-	if _, err := chained(o.card, putData(tag, value)); err != nil {
+	if _, err := chained(o.app, putData(tag, value)); err != nil {
 		return fmt.Errorf("put data object %s: %w", tag, err)
 	}
 	return nil

@@ -115,8 +115,7 @@ func Serial(c card.Card) (uint32, error) {
 	return binary.BigEndian.Uint32(b), nil
 }
 
-// dialect changes what the standard leaves to the maker. The PIV application is
-// selected before and after each call.
+// dialect changes what the standard leaves to the maker.
 type dialect interface {
 	// change replaces the secret of the reference: pin, puk or managementKey.
 	change(ref reference, old, new []byte) error

@@ -73,7 +73,7 @@ func (s Step) Name() string { return "piv/" + s.name }
 // Holds asks the chip.
 func (s Step) Holds(c card.Card) (bool, error) { return s.holds(c) }
 
-// Do changes the chip.
+// Do changes the chip; c is what Content.Open returned.
 func (s Step) Do(c card.Card) error { return s.do(c) }
 
 // Tells says in words what Do does: how many commands that takes hangs on the card
@@ -84,9 +84,16 @@ func (s Step) Tells() string { return s.tells }
 // them.
 func (s Step) Sends() []card.Command { return s.sends }
 
-// Open selects the application; PIV has no personalisation channel, each change
-// authenticates by itself.
-func (p Content) Open(c card.Card) (card.Card, error) { return c, Select(c) }
+// Open selects the application; PIV has no personalisation channel, changes
+// authenticate by themselves. What it returns is an io.Closer too, which must be
+// closed before c is used again.
+func (p Content) Open(c card.Card) (card.Card, error) {
+	a, err := open(c, p.Dialect)
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
 
 // Locked tells whether all of it is there: the CHUID is written last, so it is the
 // mark that all before it was done.
@@ -119,30 +126,16 @@ func (p Content) Steps() []Step {
 // comes after it either, and is not asked.
 type memory struct{ blank bool }
 
-// dialect picks how changes are made on the card at hand.
-func (p Content) dialect(c card.Card) (dialect, error) {
-	if p.Dialect == Own {
-		return own{c}, nil
-	}
-	l, ok, err := libraryFor(c)
-	switch {
-	case err != nil:
-		return nil, err
-	case ok:
-		return l, nil
-	case p.Dialect == Library:
-		return nil, errors.New("piv-go cannot be used: the reader cannot be lent to it, or the token does not answer get version")
-	}
-	return own{c}, nil
-}
+// errNotOpened says that a step was not given what Open returned.
+var errNotOpened = errors.New("the piv application was not opened for personalisation")
 
 func (p Content) change(ref reference, old, new []byte) func(card.Card) error {
 	return func(c card.Card) error {
-		d, err := p.dialect(c)
-		if err != nil {
-			return err
+		a, ok := c.(*application)
+		if !ok {
+			return errNotOpened
 		}
-		return d.change(ref, old, new)
+		return a.dialect().change(ref, old, new)
 	}
 }
 
@@ -241,10 +234,11 @@ func (p Content) key(m *memory, k Key) Step {
 			return false, transportOnly(err)
 		}),
 		do: func(c card.Card) error {
-			d, err := p.dialect(c)
-			if err != nil {
-				return err
+			a, ok := c.(*application)
+			if !ok {
+				return errNotOpened
 			}
+			d := a.dialect()
 			pub, err := d.generate(p.Issued.ManagementKey, k.Slot, k.Algorithm)
 			if err != nil {
 				return err
@@ -315,7 +309,13 @@ func (p Content) object(m *memory, o Object) Step {
 			}
 			return p.has(c, o.Tag, o.Value)
 		}),
-		do: func(c card.Card) error { return own{c}.put(p.Issued.ManagementKey, o.Tag, o.Value) },
+		do: func(c card.Card) error {
+			a, ok := c.(*application)
+			if !ok {
+				return errNotOpened
+			}
+			return own{a}.put(p.Issued.ManagementKey, o.Tag, o.Value)
+		},
 	}
 }
 
