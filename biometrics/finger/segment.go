@@ -1,0 +1,113 @@
+package finger
+
+import (
+	"cmp"
+	"fmt"
+	"image"
+	"math"
+	"slices"
+
+	"cardstation/biometrics"
+)
+
+// Segment is one finger in a picture of several.
+type Segment struct {
+	Position biometrics.Position
+	Box      image.Rectangle // in pixels of the picture
+	Angle    float64         // degrees by which the finger leans to the right of the picture
+	cells    []image.Rectangle
+}
+
+// Find finds the fingers of a slap: as many as expected names, from the left edge of the
+// picture to the right (see biometrics.Position.Fingers; leave out what is missing). ppi is
+// as for Extract. It is an error where fewer are seen.
+func Find(img image.Image, ppi int, expected []biometrics.Position) ([]Segment, error) {
+	g, err := grey500(img, ppi)
+	if err != nil {
+		return nil, fmt.Errorf("segment fingers: %w", err)
+	}
+	f := measure(g)
+	ridges := f.ridges().clean()
+	var all []region
+	for _, r := range ridges.regions() {
+		all = append(all, ridges.split(r, widestFinger)...)
+	}
+	tips := fingertips(all)
+	if len(tips) < len(expected) {
+		return nil, fmt.Errorf("segment fingers: %d of %d are seen", len(tips), len(expected))
+	}
+	tips = f.widen(ridges, tips[:len(expected)])
+	slices.SortStableFunc(tips, func(a, b region) int { return cmp.Compare(a.box.Min.X+a.box.Max.X, b.box.Min.X+b.box.Max.X) })
+	scale := max(1, img.Bounds().Dx()/max(1, g.Bounds().Dx()))
+	out := make([]Segment, len(tips))
+	for i, r := range tips {
+		out[i] = r.segment(f.w, scale, img.Bounds())
+		out[i].Position = expected[i]
+	}
+	return out, nil
+}
+
+// widen gives each finger the faint ridges about it.
+func (f field) widen(ridges mask, tips []region) []region {
+	own := mask{w: f.w, h: f.h, on: make([]bool, len(f.blocks))}
+	for _, r := range tips {
+		for _, i := range r.cells {
+			own.on[i] = true
+		}
+	}
+	wide := f.around(own)
+	var all region
+	for i, on := range wide.on {
+		if on && (own.on[i] || !ridges.on[i]) {
+			all.cells = append(all.cells, i)
+		}
+	}
+	return wide.share(all, tips)
+}
+
+// segment brings a region of blocks to the pixels of the picture.
+func (r region) segment(w, scale int, within image.Rectangle) Segment {
+	s := Segment{Angle: r.lean(w)}
+	pixels := func(b image.Rectangle) image.Rectangle {
+		side := blockSize * scale
+		return image.Rect(b.Min.X*side, b.Min.Y*side, b.Max.X*side, b.Max.Y*side).Add(within.Min).Intersect(within)
+	}
+	s.Box = pixels(r.box.Inset(-1))
+	for _, i := range r.cells {
+		at := image.Pt(i%w, i/w)
+		s.cells = append(s.cells, pixels(image.Rectangle{at, at.Add(image.Pt(1, 1))}.Inset(-1)))
+	}
+	return s
+}
+
+// lean is the angle of a region's longer axis from upright, in degrees, to the right
+// positive.
+func (r region) lean(w int) float64 {
+	var x, y, xx, yy, xy float64
+	n := float64(len(r.cells))
+	for _, i := range r.cells {
+		x, y = x+float64(i%w)/n, y+float64(i/w)/n
+	}
+	for _, i := range r.cells {
+		dx, dy := float64(i%w)-x, float64(i/w)-y
+		xx, yy, xy = xx+dx*dx, yy+dy*dy, xy+dx*dy
+	}
+	return 0.5 * math.Atan2(-2*xy, yy-xx) * 180 / math.Pi
+}
+
+// Cut gives the finger alone, its box in grey with the other fingers white.
+func (s Segment) Cut(img image.Image) *image.Gray {
+	g := biometrics.Grey(img)
+	shift := img.Bounds().Min
+	out := image.NewGray(image.Rect(0, 0, s.Box.Dx(), s.Box.Dy()))
+	for i := range out.Pix {
+		out.Pix[i] = 255
+	}
+	for _, c := range s.cells {
+		from, to := c.Sub(shift), c.Sub(s.Box.Min).Intersect(out.Bounds())
+		for y := range to.Dy() {
+			copy(out.Pix[(to.Min.Y+y)*out.Stride+to.Min.X:][:to.Dx()], g.Pix[(from.Min.Y+y)*g.Stride+from.Min.X:][:to.Dx()])
+		}
+	}
+	return out
+}
