@@ -42,7 +42,7 @@ func (m MRZ) information() (string, error) {
 }
 
 // id is the chip's identity after basic access control, which terminal
-// authentication signs: the document number with its check digit (TR-03110-3, B.3).
+// authentication signs: the document number with its check digit (Doc 9303-11, 7.1.2).
 func (m MRZ) id() ([]byte, error) {
 	info, err := m.information()
 	if err != nil {

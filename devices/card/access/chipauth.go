@@ -70,11 +70,8 @@ func ParseChipAuthentication(b []byte) ([]ChipKey, error) {
 	var infos []chipInfo
 	var keys []ChipKey
 	for _, raw := range raws {
-		var k chipKeyInfo
-		if rest, err := asn1.Unmarshal(raw.FullBytes, &k); err == nil && len(rest) == 0 && k.Protocol.Equal(idPKECDH) {
-			if pub, err := curve.ParsePublicKey(k.Key.FullBytes); err == nil {
-				keys = append(keys, ChipKey{Key: pub, ID: keyID(k.KeyID)})
-			}
+		if k, ok := parseChipKey(raw); ok {
+			keys = append(keys, k)
 			continue
 		}
 		var i chipInfo
@@ -117,6 +114,46 @@ func pairKeys(infos []chipInfo, keys []ChipKey) []ChipKey {
 	return all
 }
 
+// MappingKey gives the static key for chip authentication mapping out of the security
+// infos of EF.CardSecurity, which must have been checked for their signature: the one
+// named by the domain parameter (Doc 9303-11, 9.2.1), else the only one on the curve;
+// ErrNoChipAuthentication where there is none.
+func MappingKey(b []byte, info PACEInfo) (*ecdsa.PublicKey, error) {
+	raws, err := securityInfos(b)
+	if err != nil {
+		return nil, err
+	}
+	g, err := info.group()
+	if err != nil {
+		return nil, err
+	}
+	var fits []*ecdsa.PublicKey
+	for _, raw := range raws {
+		k, ok := parseChipKey(raw)
+		if !ok || k.Key.Curve != g.Curve {
+			continue
+		}
+		if bytes.Equal(k.ID, []byte{byte(info.Parameter)}) {
+			return k.Key, nil
+		}
+		fits = append(fits, k.Key)
+	}
+	if len(fits) != 1 {
+		return nil, ErrNoChipAuthentication
+	}
+	return fits[0], nil
+}
+
+// parseChipKey reads a ChipAuthenticationPublicKeyInfo whose curve is known.
+func parseChipKey(raw asn1.RawValue) (ChipKey, bool) {
+	var k chipKeyInfo
+	if rest, err := asn1.Unmarshal(raw.FullBytes, &k); err != nil || len(rest) > 0 || !k.Protocol.Equal(idPKECDH) {
+		return ChipKey{}, false
+	}
+	pub, err := curve.ParsePublicKey(k.Key.FullBytes)
+	return ChipKey{Key: pub, ID: keyID(k.KeyID)}, err == nil
+}
+
 func (k ChipKey) protocol() (asn1.ObjectIdentifier, error) {
 	n := cipherNumber(k.KeyBits)
 	if n == 0 || k.Key == nil {
@@ -156,7 +193,7 @@ func (k ChipKey) SecurityInfos() ([][]byte, error) {
 
 // ChipAuthentication has a chip prove that it holds the static key of its DG14, and
 // gives the channel new keys that nobody else can know (Doc 9303-11, 6.2;
-// TR-03110-3, A.4). It runs inside the channel that BAC or PACE opened. Rand nil is
+// TR-03110-3, A.4, version 1). It runs inside the channel that BAC or PACE opened. Rand nil is
 // the system's.
 type ChipAuthentication struct {
 	Key  ChipKey
@@ -204,7 +241,8 @@ func (a ChipAuthentication) Open(c card.Card) (card.Card, error) {
 		return nil, fmt.Errorf("chip authentication: %w", err)
 	}
 	inside := renew(c, s, old.inner().id)
-	inside.key, inside.unproven = string(g.compress(public)), true
+	inside.key = string(g.compress(public))
+	inside.static, inside.unproven = true, true
 	return inside, nil
 }
 
@@ -239,7 +277,7 @@ func (a ChipAuthentication) send(c card.Card, protocol asn1.ObjectIdentifier, pu
 // card.
 func ChipProven(c card.Card) bool {
 	o, ok := c.(opened)
-	return ok && o.inner().key != "" && o.inner().open() && !o.inner().unproven
+	return ok && o.inner().static && !o.inner().unproven
 }
 
 // ChipAuthenticationChip is the chip's end of chip authentication. Its commands come

@@ -69,8 +69,8 @@ func aesSuite(enc, mac []byte) (suite, error) {
 // DESKeyBits stands for two-key 3DES where a KeyBits of 128, 192 or 256 is AES.
 const DESKeyBits = 112
 
-// cipherNumber is the last arc of the protocols' object identifiers (TR-03110-3,
-// A.1.1.1), by the bits of the session keys; 0 for other bits.
+// cipherNumber is the last arc of the protocols' object identifiers (Doc 9303-11,
+// 4.4.3 and 6.2.3), by the bits of the session keys; 0 for other bits.
 func cipherNumber(bits int) int {
 	switch bits {
 	case DESKeyBits:
@@ -128,9 +128,9 @@ func (s suite) fresh() *messaging { return newMessaging(s, make([]byte, s.block.
 type messaging struct {
 	suite
 	counter []byte
-	// unproven: the keys come from chip authentication, and the chip has not answered
-	// under them yet.
-	unproven bool
+	// static: the keys come from chip authentication; unproven: and the chip has not
+	// answered under them yet.
+	static, unproven bool
 }
 
 func newMessaging(s suite, counter []byte) *messaging {

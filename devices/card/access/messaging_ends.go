@@ -13,8 +13,8 @@ type terminalMessaging struct {
 	*messaging
 	under card.Card
 	// id is the chip's identity, and key the terminal's, compressed, that terminal
-	// authentication binds itself to; key is empty before chip authentication. They are
-	// strings so that cards can be compared.
+	// authentication binds itself to; key is empty before chip authentication or its
+	// mapping. They are strings so that cards can be compared.
 	id, key string
 }
 

@@ -174,7 +174,9 @@ func (a PACE) agree(p *pace, c card.Card) (card.Card, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mappedMessaging{renew(c, s, string(p.compress(other))), p.group, mapping, string(data)}, nil
+	inside := renew(c, s, string(p.compress(other)))
+	inside.key = string(p.compress(public))
+	return mappedMessaging{inside, p.group, mapping, string(data)}, nil
 }
 
 // authenticate exchanges the tokens, each over the other's key, and gives the

@@ -43,6 +43,7 @@ type PACEChip struct {
 	mapped   point
 	keys     [2]point // the terminal's and the chip's, over the mapped generator
 	id       []byte
+	terminal []byte // the terminal's key after chip authentication mapping
 }
 
 // NewPACEChip is a chip's end for one PACEInfo and the passwords it takes; rand nil
@@ -82,10 +83,10 @@ func (o PACEOffer) chip() (*PACEChip, error) {
 // SetTemplate answers MSE:SET AT (Doc 9303-11, 4.4.4.1), whose data it is given, and
 // starts anew. An error wraps the card.Status to answer: 6A80 for another
 // mechanism, 6A88 for a password that the chip does not have. 63Cx is a warning:
-// the password was taken, and x tries are left of it (TR-03110-3, B.11.1).
+// the password was taken, and x tries are left of it (TR-03110-3, B.14).
 func (c *PACEChip) SetTemplate(data []byte) error {
 	c.forget()
-	c.password, c.unblock, c.id = nil, false, nil
+	c.password, c.unblock, c.id, c.terminal = nil, false, nil, nil
 	way, err := c.way(data)
 	if err != nil {
 		return err
@@ -137,9 +138,14 @@ func (c *PACEChip) Step(data []byte) (answer []byte, s Secure, err error) {
 }
 
 // ID is the chip's identity in the channel that the last Step opened, which
-// terminal authentication signs: the x of the chip's ephemeral key (TR-03110-3,
-// A.2.2.3 and B.3); nil before.
+// terminal authentication signs: the x of the chip's ephemeral key (Doc 9303-11,
+// 7.1.2); nil before.
 func (c *PACEChip) ID() []byte { return bytes.Clone(c.id) }
+
+// TerminalKey is the terminal's key, compressed, to which terminal authentication may
+// be bound without further chip authentication; nil but after chip authentication
+// mapping (Doc 9303-11, 7.1.2).
+func (c *PACEChip) TerminalKey() []byte { return bytes.Clone(c.terminal) }
 
 func (c *PACEChip) step(data []byte) ([]byte, Secure, error) {
 	if c.password == nil {
@@ -235,6 +241,7 @@ func (c *PACEChip) finish(proof []byte) ([]byte, Secure, error) {
 	}
 	body := tlv.New(0x86, c.pace.token(s, terminal))
 	if c.pace.info.Mapping == ChipAuthenticationMapping {
+		c.terminal = c.pace.compress(terminal)
 		body = tlv.Append(body, 0x8A, sealMapping(s, chipAuthenticationData(c.offer.Key, c.mapping)))
 	}
 	c.offer.Failures.clear(reference)

@@ -63,7 +63,7 @@ func (g group) shared(private []byte, other point) ([]byte, error) {
 	return g.compress(p), nil
 }
 
-// compress is Comp of TR-03110-3, A.2.2.3: the point's x.
+// compress is Comp of Doc 9303-11, 7.1.4.2.3: the point's x.
 func (g group) compress(p point) []byte { return p.x.FillBytes(make([]byte, g.size())) }
 
 func (g group) multiply(k []byte, p point) (point, error) {

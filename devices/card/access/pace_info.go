@@ -237,7 +237,7 @@ type Password struct {
 	encoded   []byte
 }
 
-// References of passwords (TR-03110-3, B.11.1).
+// References of passwords (Doc 9303-11, 4.4.4.1; TR-03110-3, B.14).
 const (
 	referenceMRZ byte = 1 + iota
 	referenceCAN

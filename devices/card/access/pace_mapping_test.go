@@ -112,6 +112,9 @@ func TestMappingProvesTheChipAtBothEnds(t *testing.T) {
 			if got, err := card.Do(inside, card.Command{INS: 0xB0, Ne: 3}); err != nil || len(got) != 3 {
 				t.Errorf("%X, %v", got, err)
 			}
+			if k := inside.(opened).inner().key; k == "" || k != string(chip.TerminalKey()) || ChipProven(inside) {
+				t.Errorf("terminal's key %X and %X", k, chip.TerminalKey())
+			}
 			if err := inside.(Mapped).VerifyChip(&key.PublicKey); err != nil {
 				t.Errorf("%d, %d: %v", bits, parameter, err)
 			}
@@ -125,7 +128,7 @@ func TestMappingProvesTheChipAtBothEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 			inside, err = PACE{Info: offer.Infos[0], Password: CAN("500120")}.Open(card.Over(&paceCard{PACEChip: chip}))
-			if _, mapped := inside.(Mapped); err != nil || mapped {
+			if _, mapped := inside.(Mapped); err != nil || mapped || chip.TerminalKey() != nil {
 				t.Errorf("generic mapping: mapped %v, %v", mapped, err)
 			}
 		}
@@ -135,6 +138,33 @@ func TestMappingProvesTheChipAtBothEnds(t *testing.T) {
 		if _, err := (PACEOffer{Infos: []PACEInfo{info}, Key: key}).Chip(); err == nil {
 			t.Errorf("%s: offered", name)
 		}
+	}
+}
+
+func TestMappingKeyIsNamedByTheDomainParameter(t *testing.T) {
+	one, two, big := ecKey(t, elliptic.P256()), ecKey(t, elliptic.P256()), ecKey(t, elliptic.P384())
+	info := func(k *ecdsa.PrivateKey, id ...byte) []byte {
+		infos, err := ChipKey{KeyBits: 128, Key: &k.PublicKey, ID: id}.SecurityInfos()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return infos[1]
+	}
+	pace := PACEInfo{KeyBits: 128, Parameter: 12, Mapping: ChipAuthenticationMapping}
+	for name, v := range map[string]struct {
+		infos [][]byte
+		want  *ecdsa.PrivateKey
+	}{
+		"named": {[][]byte{info(one, 1), info(two, 12), info(big, 13)}, two}, "only one on the curve": {[][]byte{info(big), info(one)}, one},
+		"two of the curve": {[][]byte{info(one, 1), info(two, 2)}, nil}, "none of the curve": {[][]byte{info(big, 12)}, nil},
+	} {
+		got, err := MappingKey(asSet(v.infos...), pace)
+		if v.want == nil && !errors.Is(err, ErrNoChipAuthentication) || v.want != nil && (err != nil || !got.Equal(v.want.Public())) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := MappingKey([]byte{0x31}, pace); err == nil {
+		t.Error("a file cut short was read")
 	}
 }
 

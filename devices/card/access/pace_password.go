@@ -7,7 +7,7 @@ import (
 )
 
 // NewPassword is a password as a chip keeps it, by its reference in MSE:SET AT
-// (TR-03110-3, B.11.1): 1 is the MRZ, whose secret is the 20 bytes of SHA-1 over
+// (TR-03110-3, B.14): 1 is the MRZ, whose secret is the 20 bytes of SHA-1 over
 // number, birth and expiry with their check digits (Doc 9303-11, 9.7.3); 2 the CAN,
 // 3 the PIN and 4 the PUK, characters as printed.
 func NewPassword(reference byte, secret []byte) (Password, error) {

@@ -20,7 +20,7 @@ type PACEFailures struct{ MRZ, CAN, PIN, PUK int }
 // Failures are the chip's wrong tries by now.
 func (c *PACEChip) Failures() PACEFailures { return c.offer.Failures }
 
-// UnblockPIN answers RESET RETRY COUNTER for the PIN (TR-03110-3, B.5), inside the
+// UnblockPIN answers RESET RETRY COUNTER for the PIN (TR-03110-3, B.7), inside the
 // channel that the PUK opened; an error wraps 6982 elsewhere.
 func (c *PACEChip) UnblockPIN() error {
 	if !c.unblock {
@@ -66,7 +66,7 @@ func (f *PACEFailures) warn(reference byte) error {
 func retries(n int) card.Status { return 0x63C0 | card.Status(min(n, 15)) }
 
 // allow refuses a blocked password, and a PIN's last try unless the CAN was shown
-// before, so that nobody at a distance can block it (TR-03110-3, 2.4 of part 2).
+// before, so that nobody at a distance can block it (TR-03110-2, PIN management).
 func (f *PACEFailures) allow(reference byte, resumed bool) error {
 	n, limited := f.left(reference)
 	switch {

@@ -14,7 +14,7 @@ import (
 )
 
 // TerminalAuthenticationInfo is the security info by which DG14 says that the chip
-// asks for terminal authentication version 1 (TR-03110-3, A.1.1.3).
+// asks for terminal authentication version 1 (Doc 9303-11, 9.2.8).
 func TerminalAuthenticationInfo() []byte {
 	der, _ := asn1.Marshal(chipInfo{Protocol: idTA, Version: 1}) // of constants
 	return der
@@ -40,7 +40,8 @@ func OffersTerminalAuthentication(b []byte) (bool, error) {
 	return false, nil
 }
 
-// File identifiers of EF.CVCA inside the eMRTD application (TR-03110-3, A.1.1.3).
+// File identifiers of EF.CVCA inside the eMRTD application (Doc 9303-11, appendix K;
+// TR-03110-3, A.7).
 const (
 	CVCAFile  = 0x011C
 	CVCAShort = 0x1C
@@ -90,8 +91,9 @@ func ParseCVCA(b []byte) ([]string, error) {
 const challengeSize = 8
 
 // TerminalAuthentication shows a chip what this office may read, fingerprints for
-// one (TR-03110-3, A.5, version 1). It runs inside the channel that
-// ChipAuthentication opened, to which it is bound, and leaves that channel as it is.
+// one (Doc 9303-11, 7.1; TR-03110-3, A.7, version 1). It runs inside the channel that
+// ChipAuthentication opened, or PACE with chip authentication mapping, to which it is
+// bound, and leaves that channel as it is.
 type TerminalAuthentication struct {
 	// Chain holds the terminal's certificate, that of its verifier, and the link
 	// certificates that old chips may need; the order does not matter where Trusted is
@@ -177,7 +179,7 @@ func presentCertificate(c card.Card, cert cvc.Certificate) error {
 }
 
 // terminalProof is what the terminal signs: the chip's identity, its challenge and
-// the terminal's key of chip authentication, compressed.
+// the terminal's newest key of chip authentication, compressed (Doc 9303-11, 7.1.2).
 func terminalProof(id, challenge, key []byte) []byte {
 	return bytes.Join([][]byte{id, challenge, key}, nil)
 }
@@ -192,11 +194,13 @@ type TerminalAuthenticationChip struct {
 	terminal  *cvc.PublicKey
 	rights    cvc.Authorization
 	challenge []byte
+	done      bool
 }
 
 // NewTerminalAuthenticationChip starts from what the chip keeps. id is the chip's
 // identity (BACChip.ID or PACEChip.ID), key the terminal's
-// (ChipAuthenticationChip.TerminalKey); rand nil is the system's.
+// (ChipAuthenticationChip.TerminalKey or PACEChip.TerminalKey); rand nil is the
+// system's.
 func NewTerminalAuthenticationChip(trust cvc.Trust, id, key []byte, rand io.Reader) (*TerminalAuthenticationChip, error) {
 	if len(id) == 0 || len(key) == 0 {
 		return nil, fmt.Errorf("terminal authentication: %w", errNoChannel)
@@ -213,7 +217,7 @@ func NewTerminalAuthenticationChip(trust cvc.Trust, id, key []byte, rand io.Read
 func (c *TerminalAuthenticationChip) Trust() cvc.Trust { return c.verifier.Trust() }
 
 // SetDST answers MSE:SET DST, which names the authority of the next certificate
-// (TR-03110-3, B.11.4). An error wraps the card.Status to answer: 6A80, or 6A88 for
+// (Doc 9303-11, 7.1.5.1). An error wraps the card.Status to answer: 6A80, or 6A88 for
 // an authority that the chip does not know.
 func (c *TerminalAuthenticationChip) SetDST(data []byte) error {
 	c.authority, c.terminal, c.challenge = "", nil, nil
@@ -228,7 +232,7 @@ func (c *TerminalAuthenticationChip) SetDST(data []byte) error {
 	return nil
 }
 
-// VerifyCertificate answers PSO: VERIFY CERTIFICATE (TR-03110-3, B.12). An error wraps
+// VerifyCertificate answers PSO: VERIFY CERTIFICATE (Doc 9303-11, 7.1.5.2). An error wraps
 // the card.Status to answer: 6985 without MSE:SET DST before it, 6A80 for what is no
 // certificate, 6300 for one that the chip does not take.
 func (c *TerminalAuthenticationChip) VerifyCertificate(data []byte) error {
@@ -250,11 +254,14 @@ func (c *TerminalAuthenticationChip) VerifyCertificate(data []byte) error {
 	return nil
 }
 
-// SetTemplate answers MSE:SET AT, which names the terminal (TR-03110-3, B.11.1). An
-// error wraps the card.Status to answer: 6A80, or 6A88 where no chain ended with that
-// terminal.
+// SetTemplate answers MSE:SET AT, which names the terminal (Doc 9303-11, 7.1.5.3). An
+// error wraps the card.Status to answer: 6A80, 6A88 where no chain ended with that
+// terminal, or 6982 where a terminal has been authenticated before.
 func (c *TerminalAuthenticationChip) SetTemplate(data []byte) error {
 	c.terminal, c.challenge = nil, nil
+	if c.done {
+		return errOnce
+	}
 	name, err := tlv.Find(data, 0x83)
 	if err != nil {
 		return fmt.Errorf("terminal authentication: %w: %w", err, card.IncorrectData)
@@ -280,15 +287,22 @@ func (c *TerminalAuthenticationChip) Challenge() ([]byte, error) {
 
 // Authenticate answers EXTERNAL AUTHENTICATE: the rights are what the whole chain
 // leaves the terminal, for as long as the channel lasts. An error wraps the
-// card.Status to answer: 6985 out of order, 6300 for a wrong signature.
+// card.Status to answer: 6985 out of order, 6300 for a wrong signature, 6982 once it has
+// succeeded: a channel takes one terminal (Doc 9303-11, 7.1.3).
 func (c *TerminalAuthenticationChip) Authenticate(signature []byte) (cvc.Authorization, error) {
 	challenge := c.challenge
 	c.challenge = nil
+	if c.done {
+		return cvc.Authorization{}, errOnce
+	}
 	if c.terminal == nil || challenge == nil {
 		return cvc.Authorization{}, fmt.Errorf("terminal authentication: no terminal or no challenge before it: %w", card.ConditionsNotSatisfied)
 	}
 	if err := c.terminal.Verify(terminalProof(c.id, challenge, c.key), signature); err != nil {
 		return cvc.Authorization{}, fmt.Errorf("terminal authentication: %w: %w", err, AuthenticationFailed)
 	}
+	c.done = true
 	return c.rights, nil
 }
+
+var errOnce = fmt.Errorf("terminal authentication: done before in this channel: %w", card.SecurityNotSatisfied)

@@ -3,12 +3,13 @@ package cvc
 import (
 	"crypto"
 	"fmt"
+	"sort"
 	"time"
 )
 
 // Sign issues a certificate: c says what, authority is the issuer's key as its own
 // certificate has it, signer the private half. Authorities' own certificates, roots
-// and links, spell the curve out; the others leave it to them, as TR-03110-3, D.3.3
+// and links, spell the curve out; the others leave it to them, as TR-03110-3, D.3
 // has it.
 func (c Certificate) Sign(signer crypto.Signer, authority PublicKey) (Certificate, error) {
 	body, err := c.encodeBody(c.Authorization.Role() == CVCA)
@@ -81,8 +82,8 @@ func Effective(chain ...Certificate) Authorization {
 
 // Trust is what a chip keeps from one session to the next, in a form that can be
 // stored: the latest date that it has reason to believe in, and the certificates of
-// the authorities that it trusts, newest first, two at most (TR-03110-3, 2.5 and
-// 2.6).
+// the authorities that it trusts, newest first, two at most (Doc 9303-11,
+// 7.1.4.3; TR-03110-3, 2.5 and 2.6).
 type Trust struct {
 	Date   time.Time
 	Points [][]byte
@@ -170,7 +171,8 @@ func (v *Verifier) authority(reference string) (Certificate, bool) {
 	return Certificate{}, false
 }
 
-// Add checks the next certificate of a chain and takes it over (TR-03110-3, 2.5):
+// Add checks the next certificate of a chain and takes it over (Doc 9303-11, 7.1.4.3.4;
+// TR-03110-3, 2.5.1):
 // the signature, by the authority that it names; that this one may issue it; and,
 // but for link certificates, that it has not expired. A certificate that starts at
 // a trust point starts the chain anew; a link certificate becomes a trust point,
@@ -193,6 +195,9 @@ func (v *Verifier) Add(c Certificate) error {
 		return fmt.Errorf("%s %s of a %s: %w", to, c.Holder, by, ErrAuthority)
 	}
 	link := to == CVCA
+	if !link && v.trusts(c.Holder) {
+		return fmt.Errorf("%s %s with a trust point's reference: %w", to, c.Holder, ErrAuthority)
+	}
 	if !link && c.Until.Before(v.date) {
 		return fmt.Errorf("%s %s: %w", to, c.Holder, ErrExpired)
 	}
@@ -230,15 +235,25 @@ func mayIssue(by, to Role) bool {
 	return false
 }
 
-// trust takes a new trust point in and keeps the one before it.
+func (v *Verifier) trusts(holder string) bool {
+	for _, p := range v.points {
+		if p.Holder == holder {
+			return true
+		}
+	}
+	return false
+}
+
+// trust takes a new trust point in; the two that came into effect last are kept.
 func (v *Verifier) trust(c Certificate) {
 	points := []Certificate{c}
 	for _, p := range v.points {
-		if p.Holder != c.Holder && len(points) < maxPoints {
+		if p.Holder != c.Holder {
 			points = append(points, p)
 		}
 	}
-	v.points = points
+	sort.SliceStable(points, func(i, j int) bool { return points[i].From.After(points[j].From) })
+	v.points = points[:min(len(points), maxPoints)]
 }
 
 // Terminal is the terminal at the end of a whole chain, and what the chain lets it

@@ -52,7 +52,7 @@ var (
 type Certificate struct {
 	// Authority and Holder are the references of the issuer's key and of the
 	// certificate's own: country (2 letters), mnemonic (up to 9 characters) and
-	// sequence (5), together at most 16 (TR-03110-3, A.6.1).
+	// sequence (5), together at most 16 (TR-03110-3, A.7).
 	Authority, Holder string
 	Key               PublicKey
 	Authorization     Authorization
@@ -77,7 +77,7 @@ func Parse(b []byte) (Certificate, error) {
 }
 
 // ParseContent reads a certificate without its outermost tag and length, as PSO:
-// VERIFY CERTIFICATE carries it (TR-03110-3, B.12).
+// VERIFY CERTIFICATE carries it (Doc 9303-11, 7.1.5.2).
 func ParseContent(b []byte) (Certificate, error) {
 	parts, err := sequence(b, tagBody, tagSignature)
 	if err != nil {
@@ -157,7 +157,7 @@ func reference(b []byte) (string, error) {
 	return string(b), nil
 }
 
-// parseDate reads YYMMDD in six bytes of one digit each (TR-03110-3, D.2.1.3).
+// parseDate reads YYMMDD in six bytes of one digit each (TR-03110-3, D.2).
 func parseDate(b []byte) (time.Time, error) {
 	digits := make([]byte, 6)
 	for i := range digits {

@@ -249,6 +249,7 @@ func TestChipRefusesWhatTheChainDoesNotBear(t *testing.T) {
 		"verifier certifying a verifier": {[]*party{dv, issue(t, dv, "VNDV000002", Inspection(DVDomestic, both), began, ended, p256)}, ErrAuthority},
 		"verifier certifying a root":     {[]*party{dv, issue(t, dv, "VNCVCA00002", Inspection(CVCA, both), began, ended, p256)}, ErrAuthority},
 		"terminal certifying a terminal": {[]*party{dv, is, issue(t, is, "VNIS0000002", Inspection(Terminal, both), began, ended, p256)}, ErrAuthority},
+		"verifier under a root's name":   {[]*party{issue(t, ca, "VNCVCA00001", Inspection(DVDomestic, both), began, ended, p256)}, ErrAuthority},
 		"terminal of another kind":       {[]*party{dv, issue(t, dv, "VNAT0000001", at, began, ended, p256)}, ErrAuthority},
 		"expired verifier":               {[]*party{issue(t, ca, "VNDV000001", Inspection(DVDomestic, both), "2025-01-01", "2025-12-31", p256)}, ErrExpired},
 		"key of another curve":           {[]*party{issue(t, ca, "VNDV000001", Inspection(DVDomestic, both), began, ended, elliptic.P384())}, ErrMalformed},

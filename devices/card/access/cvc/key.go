@@ -20,8 +20,8 @@ import (
 )
 
 // Algorithm is how a key signs: a certificate's algorithm is that of the key in it,
-// with which the next one, or the chip's challenge, is signed (TR-03110-3, A.6.3 and
-// A.6.4).
+// with which the next one, or the chip's challenge, is signed (TR-03110-3, A.7,
+// tables 17 and 18).
 type Algorithm struct {
 	family, number int
 }
@@ -131,7 +131,7 @@ func (k PublicKey) parseRSA(tags []tlv.Tag, v []*big.Int) (PublicKey, error) {
 	return k, nil
 }
 
-// parseEC takes the point alone, or the seven objects of TR-03110-3, D.3.3.
+// parseEC takes the point alone, or the seven objects of TR-03110-3, D.3.
 func (k PublicKey) parseEC(tags []tlv.Tag, v []*big.Int, objects []tlv.Object) (PublicKey, error) {
 	if len(tags) == 1 && tags[0] == 0x86 {
 		k.point = append([]byte(nil), objects[0].Value...)

@@ -8,7 +8,7 @@ import (
 	"cardstation/devices/card/tlv"
 )
 
-// Role is what a certificate's holder is (TR-03110-3, C.4.1).
+// Role is what a certificate's holder is (TR-03110-4, table 2).
 type Role byte
 
 // Roles, as the two leading bits of an authorization have them.
@@ -24,14 +24,14 @@ func (r Role) String() string {
 	return [...]string{"terminal", "foreign document verifier", "domestic document verifier", "country verifying authority"}[r&3]
 }
 
-// Kinds of terminal (TR-03110-3, C.4): eMRTD chips know inspection systems.
+// Kinds of terminal (TR-03110-4, 2): eMRTD chips know inspection systems.
 var (
 	InspectionSystem       = asn1.ObjectIdentifier{0, 4, 0, 127, 0, 7, 3, 1, 2, 1}
 	AuthenticationTerminal = asn1.ObjectIdentifier{0, 4, 0, 127, 0, 7, 3, 1, 2, 2}
 	SignatureTerminal      = asn1.ObjectIdentifier{0, 4, 0, 127, 0, 7, 3, 1, 2, 3}
 )
 
-// Rights of an inspection system, bits of the last byte (TR-03110-3, C.4.1).
+// Rights of an inspection system, bits of the last byte (TR-03110-4, table 2).
 const (
 	ReadFingers byte = 1 << 0 // DG3
 	ReadIris    byte = 1 << 1 // DG4
