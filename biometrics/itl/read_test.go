@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +157,13 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		Check(read)
+		if err := read.Show(io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range read.Records {
+			r.Print()
+			r.Missing()
+		}
 		if again, err := read.Encode(); err != nil || !bytes.Equal(again, b) {
 			t.Fatalf("%q becomes %q, %v", b, again, err)
 		}
