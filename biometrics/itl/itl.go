@@ -13,8 +13,7 @@
 // separators and huge counts make a FormatError; memory beside the file is bounded by
 // MaxRecords and MaxFields, and by MaxItems where a field is parted into its items.
 //
-// Sections and table numbers in this package are those of the standard's 2013 update,
-// which the 2015 one keeps.
+// Sections and table numbers in this package are those of the standard's 2013 update.
 package itl
 
 import (
