@@ -37,27 +37,59 @@ func Inspect(c card.Card, door access.Access, trust lds.Trust, now time.Time, wa
 	if len(want) == 0 {
 		want = Everyday
 	}
-	var reader Reader
+	i := inspection{trust: trust, now: now, want: want, started: make(chan struct{})}
 	if lengths, err := ReadLengths(c); err == nil {
-		reader.Longest = lengths.Longest()
+		i.reader.Longest = lengths.Longest()
 	}
 	open, err := enter(c, door)
 	if err != nil {
 		return nil, []lds.Check{undone(CheckAccess, err)}
 	}
 	rows := []lds.Check{{Name: CheckAccess, Result: lds.Passed}}
-	files, notes, err := reader.listed(open, want)
+	files, notes, err := i.listed(open)
 	if refused(err) {
 		if again, closed := enter(c, door); closed == nil {
-			open, reader = again, Reader{Longest: shorter[1], Cautious: true}
-			files, notes, err = reader.listed(open, want)
+			open, i.reader = again, Reader{Longest: shorter[1], Cautious: true}
+			files, notes, err = i.listed(open)
 			notes = append(notes, Note{Text: "read again from the start in small pieces"})
 		}
 	}
 	rows = append(rows, reading(notes, err))
-	rows = append(rows, lds.Verify(files, trust, now)...)
-	rows = append(rows, active(open, files))
+	verified := make(chan []lds.Check, 1)
+	go func() { verified <- i.verify(files) }()
+	last := active(open, files) // while the files are checked
+	rows = append(append(rows, <-verified...), last)
 	return files, append(rows, chipAuthentication(files))
+}
+
+// inspection is one way through Inspect.
+type inspection struct {
+	trust   lds.Trust
+	now     time.Time
+	want    []lds.FileID
+	reader  Reader
+	begun   bool
+	started chan struct{} // closed when what begin began is done
+}
+
+// begin checks the signatures of EF.SOD and above it while the data groups are read:
+// lds remembers those that are good.
+func (i *inspection) begin(index lds.Files) {
+	if i.begun {
+		return
+	}
+	i.begun = true
+	go func() {
+		defer close(i.started)
+		lds.Verify(index, i.trust, i.now)
+	}()
+}
+
+func (i *inspection) verify(files lds.Files) []lds.Check {
+	if i.begun {
+		<-i.started
+	}
+	return lds.Verify(files, i.trust, i.now)
 }
 
 // enter selects the eMRTD application and opens it. PACE comes before the selection,
@@ -90,16 +122,17 @@ func refused(err error) bool {
 	return errors.As(err, &status) || errors.Is(err, access.ErrClosed)
 }
 
-// listed reads of want what EF.COM or EF.SOD lists, and all of it where neither can
+// listed reads of what is wanted what EF.COM or EF.SOD lists, and all of it where neither can
 // tell.
-func (r *Reader) listed(c card.Card, want []lds.FileID) (lds.Files, []Note, error) {
-	index, notes, err := r.Read(c, slices.DeleteFunc(slices.Clone(want), inGroup)...)
+func (i *inspection) listed(c card.Card) (lds.Files, []Note, error) {
+	index, notes, err := i.reader.Read(c, slices.DeleteFunc(slices.Clone(i.want), inGroup)...)
 	if err != nil {
 		return index, notes, err
 	}
+	i.begin(index)
 	common, comErr := lds.DecodeCOM(index[lds.COM])
 	sod, sodErr := lds.DecodeSOD(index[lds.SOD])
-	groups := slices.DeleteFunc(slices.Clone(want), func(id lds.FileID) bool {
+	groups := slices.DeleteFunc(slices.Clone(i.want), func(id lds.FileID) bool {
 		_, signed := sod.Object.Groups[id]
 		known := comErr == nil || sodErr == nil
 		return !inGroup(id) || known && !signed && !slices.Contains(common.Groups, id)
@@ -107,7 +140,7 @@ func (r *Reader) listed(c card.Card, want []lds.FileID) (lds.Files, []Note, erro
 	if len(groups) == 0 {
 		return index, notes, nil
 	}
-	files, more, err := r.Read(c, groups...)
+	files, more, err := i.reader.Read(c, groups...)
 	maps.Copy(files, index)
 	return files, append(notes, more...), err
 }

@@ -86,8 +86,21 @@ func digestOf(h crypto.Hash, data []byte) []byte {
 
 // checkSignature holds a signature over data against a public key: ECDSA, RSA (PKCS
 // #1 v1.5) and RSA-PSS, SHA-1 to SHA-512. beside is the hash where the algorithm
-// names none. Errors are errSignature or errUnsupported.
+// names none. Errors are errSignature or errUnsupported. A signature that was found
+// good is not computed again: those on signers and lists are the same card after card.
 func checkSignature(pub crypto.PublicKey, alg pkix.AlgorithmIdentifier, beside crypto.Hash, data, signature []byte) error {
+	id, ok := identify(pub, alg, beside, data, signature)
+	if ok && good.has(id) {
+		return nil
+	}
+	err := computeSignature(pub, alg, beside, data, signature)
+	if ok && err == nil {
+		good.add(id)
+	}
+	return err
+}
+
+func computeSignature(pub crypto.PublicKey, alg pkix.AlgorithmIdentifier, beside crypto.Hash, data, signature []byte) error {
 	for _, s := range signatures {
 		if !s.id.Equal(alg.Algorithm) {
 			continue

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/x509"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -134,6 +135,32 @@ func TestADocumentWithoutPortraitSaysSoAndPasses(t *testing.T) {
 	delete(whole, DG2)
 	if got := rows(t, Verify(whole, n.trust, issued.AddDate(0, 0, 2))); got[CheckPortrait].Name != "" || got["DG2 hash"].Result != NotDone {
 		t.Errorf("a portrait that is signed and missing: %v", got)
+	}
+}
+
+// What is remembered is good signatures by all that goes into them: nothing that
+// differs in a bit is taken for them, and what is bad stays bad.
+func TestAGoodSignatureIsRememberedAndNoOther(t *testing.T) {
+	n := newNation(t, pki.Options{})
+	genuine := document(t, n)
+	for range 2 {
+		if got := rows(t, Verify(genuine, n.trust, issued.AddDate(0, 0, 2)))[CheckSOD]; got.Result != Passed {
+			t.Fatal(got.Why)
+		}
+		for i := len(genuine[SOD]) - 60; i < len(genuine[SOD]); i += 7 {
+			forged := maps.Clone(genuine)
+			forged[SOD] = bytes.Clone(genuine[SOD])
+			forged[SOD][i] ^= 1
+			if got := rows(t, Verify(forged, n.trust, issued.AddDate(0, 0, 2)))[CheckSOD]; got.Result == Passed {
+				t.Errorf("EF.SOD with another byte %d passes", i)
+			}
+		}
+	}
+	for i := range 2 * maxGood {
+		good.add([32]byte{byte(i), byte(i >> 8)})
+	}
+	if len(good.ids) > maxGood {
+		t.Errorf("%d signatures remembered", len(good.ids))
 	}
 }
 
