@@ -34,6 +34,9 @@ type Options struct {
 	Transport access.StaticKeys
 	// PlainPIV leaves out what YubiKeys add to SP 800-73-4: INS F7 to FF answer 6D00.
 	PlainPIV bool
+	// Applet is another eMRTD application in place of this package's own; empty is
+	// none. The chip then has no PIV application and no master file.
+	Applet Applet
 	// Quirks make the chip behave as others do.
 	Quirks Quirks
 	// Rand is where challenges come from; nil is crypto/rand. Keys are always
@@ -75,7 +78,9 @@ type session struct {
 	bac     *access.BACChip   // after GET CHALLENGE
 	pace    *access.PACEChip  // after the first MSE:SET AT
 	read    bool              // channel is one for reading: of BAC or PACE
-	eac     eacSession
+	// protected tells that the command at hand came through channel.
+	protected bool
+	eac       eacSession
 	// stepping takes the next GENERAL AUTHENTICATE; nil where none is expected.
 	stepping func(data []byte) ([]byte, error)
 	piv      pivSession
@@ -202,7 +207,7 @@ func (c *Chip) report() {
 // and the length the terminal can take.
 func (c *Chip) answer(capdu []byte) card.Response {
 	cmd, err := card.ParseCommand(capdu)
-	if err != nil || cmd.Extended && c.state.Quirks.RefuseExtended {
+	if err != nil || cmd.Extended && (c.state.Quirks.RefuseExtended || c.state.Applet != nil) {
 		return card.Response{SW: card.WrongLength}
 	}
 	if cmd.INS == 0xC0 && cmd.CLA == 0 {
@@ -259,7 +264,10 @@ func (c *Chip) process(cmd card.Command) card.Response {
 	case cmd.CLA&classChain != 0 && (secure == classGP || cmd.CLA&classProprietary != 0):
 		return card.Response{SW: chainingNotSupported}
 	case secure == 0:
-		c.closeChannel() // a plain command gives the channel's rights up
+		c.session.protected = false
+		if c.state.Applet == nil || !c.session.read {
+			c.closeChannel() // a plain command gives the channel's rights up
+		}
 		r := c.assembled(cmd)
 		c.changeChannel()
 		return r
@@ -324,6 +332,7 @@ func (c *Chip) secured(cmd card.Command) card.Response {
 		return reply(nil, err)
 	}
 	plain.CLA &^= classISO
+	c.session.protected = true
 	r := c.assembled(plain)
 	if c.session.channel != channel {
 		return r // the command ended the channel: it answers outside
@@ -373,6 +382,9 @@ func (c *Chip) dispatch(cmd card.Command) ([]byte, error) {
 	}
 	switch c.session.app {
 	case appEMRTD:
+		if c.state.Applet != nil {
+			return c.passport(cmd)
+		}
 		return c.emrtd(cmd)
 	case appPIV:
 		return c.piv(cmd)

@@ -23,6 +23,8 @@ const (
 	efDG3        fileID = 0x0103
 	efDG4        fileID = 0x0104
 	efDG14       fileID = 0x010E
+	efSOD        fileID = 0x011D
+	efCOM        fileID = 0x011E
 
 	maxFile = 0xFFFF
 	// maxFiles is all the memory the eMRTD application has, in bytes.

@@ -30,6 +30,8 @@ const (
 	wayHolder  // PIV with PIN and management key proven
 	wayMapped  // in the middle of PACE
 	wayOffice  // after chip authentication
+	wayApplet  // at a passport applet that is open
+	wayLocked  // inside a channel of one with PACE that is locked
 	ways
 )
 
@@ -40,7 +42,7 @@ const paceBase = "7C438141046B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A1
 func enterBy(t testing.TB, way int, blank, finished []byte) *Chip {
 	t.Helper()
 	from := blank
-	if way == wayFinished || way == wayReader || way >= wayHolder {
+	if way == wayFinished || way == wayReader || way >= wayHolder && way != wayApplet {
 		from = finished
 	}
 	chip, err := Restore(from)
@@ -64,6 +66,11 @@ func enterBy(t testing.TB, way int, blank, finished []byte) *Chip {
 			t.Fatal(err)
 		}
 		chip.session.eac.terminal = terminal
+	case wayApplet:
+		chip.state.Applet, chip.session = &appletState{Kind: PassportApplet}, session{app: appEMRTD}
+	case wayLocked:
+		chip.state.Applet = &appletState{Kind: PassportAppletPACE, Life: appletLocked}
+		chip.session = session{app: appEMRTD, channel: openChannel{}, read: true, eac: eacSession{id: []byte("id")}}
 	case wayWriter, wayManager:
 		if way == wayWriter {
 			send(t, c, "00A4040C", aids[appEMRTD], 0, card.OK)
@@ -149,6 +156,8 @@ func FuzzExchange(f *testing.F) {
 		"00FDFF0000", "00FE119D2206200000000000000000000000000000000000000000000000000000000000000001", "00F99A0000", "00FFFFFF1B039B18010203040506070801020304050607080102030405060708",
 		"0022C1A40F800A04007F00070202040202830102", "10860000027C0000", "10860000" + "45" + paceBase + "00", "008600000C7C0A8508000000000000000000", "002C0303",
 		"002241A40C800A04007F00070202030202", "00860000047C028000", "002241A6039101040", "002281B60483024142", "002281A40483024142", "002A00BE047F4E0000", "008200000400000000",
+		"00E000000663040010010100", "00E0000006630400100101", "00DA0060066000040201FF", "00DA0061066100040201FF", "00DADEAF", "00DADEAD", "00DA006706020601010202",
+		"00DA00630C8101038201018301018400", "00DA0164077F4E045F290100", "00DA0065056603023131",
 		"00DA0063023000", "00DA0064037F2100", "10D6000001DE", "00DA006605660302313100", "00A4000C023F00",
 		"00FA0303", "00FB0000", "10DB3FFF025C03", "00C0000000", "0C84000000", "0CB0000000",
 	} {
@@ -158,7 +167,7 @@ func FuzzExchange(f *testing.F) {
 			switch way {
 			case wayWriter, wayManager:
 				in[0] |= classGP
-			case wayReader, wayOffice:
+			case wayReader, wayOffice, wayLocked:
 				in[0] |= classISO
 			}
 			f.Add(byte(way), append([]byte{byte(len(in))}, in...))

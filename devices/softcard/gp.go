@@ -29,29 +29,39 @@ const (
 // manager runs a command of the card manager, and of the master file, which is
 // where one stands after reset.
 func (c *Chip) manager(cmd card.Command) ([]byte, error) {
-	switch uint16(cmd.CLA)<<8 | uint16(cmd.INS) {
+	command := uint16(cmd.CLA)<<8 | uint16(cmd.INS)
+	switch command {
 	case 0x8050:
 		return c.initializeUpdate(cmd)
 	case 0x80CA, 0x00CA:
 		return c.managerData(cmd)
+	case 0x80D8, 0x80F0, 0x80F2:
+		return c.manage(cmd)
+	}
+	if c.state.Applet != nil {
+		return nil, card.InsNotSupported // no master file
+	}
+	switch command {
 	case 0x00B0, 0x00B1:
 		return c.readBinary(cmd)
 	case 0x0022, 0x0086, 0x002A, 0x002C:
 		return c.authenticate(cmd)
-	case 0x80D8, 0x80F0, 0x80F2:
-		if c.session.channel == nil || c.session.read {
-			return nil, card.SecurityNotSatisfied
-		}
-	}
-	switch uint16(cmd.CLA)<<8 | uint16(cmd.INS) {
-	case 0x80D8:
-		return c.putKey(cmd)
-	case 0x80F0:
-		return nil, c.setStatus(cmd)
-	case 0x80F2:
-		return c.getStatus(cmd)
 	}
 	return nil, card.InsNotSupported
+}
+
+// manage runs PUT KEY, SET STATUS and GET STATUS, inside the card manager's channel.
+func (c *Chip) manage(cmd card.Command) ([]byte, error) {
+	if c.session.channel == nil || c.session.read {
+		return nil, card.SecurityNotSatisfied
+	}
+	switch cmd.INS {
+	case 0xD8:
+		return c.putKey(cmd)
+	case 0xF0:
+		return nil, c.setStatus(cmd)
+	}
+	return c.getStatus(cmd)
 }
 
 // initializeUpdate is INITIALIZE UPDATE (amendment D, 7.1.1). Each gets a new
@@ -239,12 +249,12 @@ func (c *Chip) getStatus(cmd card.Command) ([]byte, error) {
 	var list []byte
 	switch cmd.P1 {
 	case 0x80:
-		if matches(appManager, name) {
+		if c.matches(appManager, name) {
 			list = entry(appManager, c.state.Manager.LifeCycle, 0x9E, 0xFE, 0x80)
 		}
 	case 0x40:
 		for _, app := range []application{appEMRTD, appPIV} {
-			if matches(app, name) {
+			if c.matches(app, name) {
 				list = append(list, entry(app, selectable, 0, 0, 0)...)
 			}
 		}

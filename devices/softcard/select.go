@@ -34,6 +34,12 @@ func (c *Chip) selectCommand(cmd card.Command) ([]byte, error) {
 	if err := c.refusesSelect(cmd); err != nil {
 		return nil, err
 	}
+	if c.state.Applet != nil && (cmd.P1 != 0x04 || c.session.protected) {
+		if c.session.app == appEMRTD {
+			return c.passport(cmd)
+		}
+		return nil, card.FileNotFound
+	}
 	quiet := cmd.P2 == 0x0C
 	switch {
 	case cmd.P1 == 0x04:
@@ -54,7 +60,7 @@ func isMasterFile(id []byte) bool { return bytes.Equal(id, []byte{0x3F, 0x00}) }
 // selectApplication selects by full or partial name; no name is the card manager.
 func (c *Chip) selectApplication(name []byte, quiet bool) ([]byte, error) {
 	for app := appManager; app <= appPIV; app++ {
-		if len(name) > 0 && len(name) < minAID || !matches(app, name) {
+		if len(name) > 0 && len(name) < minAID || !c.matches(app, name) {
 			continue
 		}
 		if app == appEMRTD {
@@ -70,8 +76,11 @@ func (c *Chip) selectApplication(name []byte, quiet bool) ([]byte, error) {
 	return nil, card.FileNotFound
 }
 
-// matches tells whether name is app's, or begins it.
-func matches(app application, name []byte) bool { return bytes.HasPrefix(aids[app], name) }
+// matches tells whether there is such an application and name is its own, or begins
+// it.
+func (c *Chip) matches(app application, name []byte) bool {
+	return bytes.HasPrefix(aids[app], name) && (app != appPIV || c.state.Applet == nil)
+}
 
 // enter makes app the selected application. A PIV application selected again keeps
 // its security status (SP 800-73-4 part 2, 3.1.1), but a YubiKey's does not, and
@@ -98,6 +107,9 @@ func (c *Chip) controlInformation() []byte {
 	aid := tlv.New(0x84, aids[c.session.app])
 	switch c.session.app {
 	case appEMRTD:
+		if c.state.Applet != nil {
+			return nil
+		}
 		return tlv.New(0x6F, aid, tlv.New(0x8A, []byte{c.state.EMRTD.lifeCycle()}))
 	case appPIV:
 		return pivProperties()

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -15,7 +16,8 @@ import (
 )
 
 // stateFormat is the version of what State gives. Restore takes older ones too: 1
-// is the same without PACE, chip and terminal authentication, and quirks.
+// is the same without PACE, chip and terminal authentication, quirks and
+// applets.
 const stateFormat = 2
 
 // state is what outlasts a reset.
@@ -27,6 +29,7 @@ type state struct {
 	EMRTD   emrtdState   `json:"emrtd"`
 	PIV     pivState     `json:"piv"`
 	Quirks  Quirks       `json:"quirks,omitzero"`
+	Applet  *appletState `json:"applet,omitempty"` // nil: the application of EMRTD
 }
 
 type managerState struct {
@@ -100,6 +103,9 @@ func (s *state) check() error {
 	if err := s.Quirks.check(); err != nil {
 		return err
 	}
+	if err := s.Applet.check(); err != nil {
+		return err
+	}
 	if err := s.EMRTD.PACE.check(); err != nil {
 		return err
 	}
@@ -150,7 +156,10 @@ func blank(o Options, rand io.Reader) (state, error) {
 		EMRTD:  emrtdState{Files: map[fileID]*file{}},
 		Quirks: o.Quirks,
 	}
-	if err := s.Quirks.check(); err != nil {
+	if o.Applet != "" {
+		s.Applet = &appletState{Kind: o.Applet}
+	}
+	if err := errors.Join(s.Quirks.check(), s.Applet.check()); err != nil {
 		return state{}, err
 	}
 	var err error

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"cardstation/devices/pcsc/rig"
 	"cardstation/devices/softcard"
@@ -63,7 +64,9 @@ func newBench(t *testing.T, chip *softcard.Chip, tools ...string) bench {
 // run runs a tool in the bench's directory; it must end well and print want.
 func (b bench) run(want string, command ...string) string {
 	b.t.Helper()
-	cmd := exec.Command(command[0], command[1:]...)
+	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir = b.dir
 	cmd.Env = append(os.Environ(), "PCSCLITE_CSOCK_NAME="+b.socket)
 	out, err := cmd.CombinedOutput()
@@ -81,7 +84,15 @@ func (b bench) yubico(want string, arguments ...string) {
 // settle waits until pcscd, which looks only now and then, sees the chip.
 func (b bench) settle() {
 	b.t.Helper()
-	b.run("", "opensc-tool", "--wait", "--reader", b.reader, "--atr")
+	for range 50 {
+		cmd := exec.Command("opensc-tool", "--reader", b.reader, "--atr")
+		cmd.Env = append(os.Environ(), "PCSCLITE_CSOCK_NAME="+b.socket)
+		if cmd.Run() == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	b.t.Fatal("the reader does not see the chip")
 }
 
 func TestToolsOfOthersManageThePIVApplication(t *testing.T) {
