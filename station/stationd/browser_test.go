@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"syscall"
 	"testing"
@@ -17,7 +18,8 @@ import (
 // demoForTest runs the demo, as it stays up, and gives its address and password.
 func demoForTest(t *testing.T) (address, password string) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "demo", "--listen", "127.0.0.1:0")
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "demo", "--listen", "127.0.0.1:0", "--data", dir)
 	cmd.Env = append(os.Environ(), asStationd+"=1")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -32,6 +34,10 @@ func demoForTest(t *testing.T) (address, password string) {
 		}
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("demo did not stop in order: %v", err)
+		}
+		if t.Failed() {
+			log, err := os.ReadFile(filepath.Join(dir, "station.log"))
+			t.Logf("station.log (%v):\n%s", err, log)
 		}
 	})
 	found := make(chan [2]string, 1)
