@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"cardstation/personalize/cccd"
+	"cardstation/personalize/emrtd"
 	"cardstation/personalize/pki"
 )
 
@@ -31,36 +33,84 @@ func Compile(p Profile, r Record, a Authority) (Plan, error) {
 	if r.Chip == "" {
 		return Plan{}, errors.New("compile: the record names no chip")
 	}
+	prepared, err := Prepare(p, r, a)
+	if err != nil {
+		return Plan{}, err
+	}
+	return prepared.For(r.Chip)
+}
+
+// Prepared is all of a plan that needs no chip, above all the active authentication
+// key and the signature over the document: what can be made before a card is in the
+// reader. It is for one chip only, for no two may have the same key.
+type Prepared struct {
+	compiler compiler
+	manager  manager
+	document []Stage
+	content  emrtd.Content
+
+	mu   sync.Mutex
+	chip string
+}
+
+// Prepare does the part of Compile that needs no chip; it does not look at
+// Record.Chip.
+func Prepare(p Profile, r Record, a Authority) (*Prepared, error) {
 	if a.Cards == nil {
-		return Plan{}, errors.New("compile: there is nothing to derive card keys from")
+		return nil, errors.New("compile: there is nothing to derive card keys from")
 	}
-	c := compiler{profile: p, record: r, authority: a, now: time.Now()}
-	plan := Plan{Profile: p.Name, Chip: r.Chip, Document: cccd.DocumentNumber(r.Holder.Number)}
-	var m manager
+	out := &Prepared{compiler: compiler{profile: p, record: r, authority: a, now: time.Now()}}
 	if p.manager != nil {
-		m = manager{*p.manager, a}
-		plan.Stages = append(plan.Stages, m.keysStage())
+		out.manager = manager{*p.manager, a}
 	}
-	if p.emrtd != nil {
-		stages, content, err := c.emrtd(m)
-		if err != nil {
-			return Plan{}, fmt.Errorf("compile emrtd: %w", err)
-		}
-		plan.MRZ, plan.CAN = content.MRZ, content.CAN
-		plan.Stages = append(plan.Stages, stages...)
+	if p.emrtd == nil {
+		return out, nil
 	}
-	if p.piv != nil {
+	var err error
+	if out.document, out.content, err = out.compiler.emrtd(out.manager); err != nil {
+		return nil, fmt.Errorf("compile emrtd: %w", err)
+	}
+	return out, nil
+}
+
+// For gives the plan for a chip, and refuses it for a second one.
+func (d *Prepared) For(chip string) (Plan, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if chip == "" || d.chip != "" && d.chip != chip {
+		return Plan{}, fmt.Errorf("compile: prepared for chip %q, not for %q", d.chip, chip)
+	}
+	d.chip = chip
+	c := d.compiler
+	c.record.Chip = chip
+	plan := Plan{
+		Profile: c.profile.Name, Chip: chip, Document: cccd.DocumentNumber(c.record.Holder.Number),
+		MRZ: d.content.MRZ, CAN: d.content.CAN,
+	}
+	if c.profile.manager != nil {
+		plan.Stages = append(plan.Stages, d.manager.keysStage())
+	}
+	plan.Stages = append(plan.Stages, d.document...)
+	if c.profile.piv != nil {
 		stage, err := c.piv()
 		if err != nil {
 			return Plan{}, fmt.Errorf("compile piv: %w", err)
 		}
 		plan.Stages = append(plan.Stages, stage)
 	}
-	if p.manager != nil && p.manager.secure {
-		plan.Stages = append(plan.Stages, m.securedStage())
+	if c.profile.manager != nil && c.profile.manager.secure {
+		plan.Stages = append(plan.Stages, d.manager.securedStage())
 	}
 	return plan, nil
 }
+
+// String keeps what was prepared out of every log.
+func (d *Prepared) String() string {
+	return fmt.Sprintf("prepared for profile %s", d.compiler.profile.Name)
+}
+
+// GoString does the same for %#v.
+func (d *Prepared) GoString() string { return d.String() }
 
 type compiler struct {
 	profile   Profile

@@ -345,6 +345,37 @@ func TestAChildWithoutPortraitIsIssuedAndBelieved(t *testing.T) {
 	}
 }
 
+// What is made before the card is there serves one chip, again and again, and no other.
+func TestWhatIsPreparedIsForOneChip(t *testing.T) {
+	s := newShop(t, "softcard")
+	prepared, err := Prepare(s.profile, s.record, s.authority)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := card.Over(s.chip)
+	chip, err := Identify(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.chip.TearAt(40, true)
+	for _, torn := range []bool{true, false} {
+		plan, err := prepared.For(chip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		receipt, err := Run(t.Context(), c, plan, nil)
+		if torn != errors.Is(err, card.ErrGone) {
+			t.Fatal(err)
+		}
+		if s.chip.Reset(); !torn {
+			s.verify(receipt)
+		}
+	}
+	if _, err := prepared.For("cplc:0102"); err == nil {
+		t.Error("a second chip would get the first one's key")
+	}
+}
+
 // liar answers one command, or all from it on, with something else.
 type liar struct {
 	card.Channel
