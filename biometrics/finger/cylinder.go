@@ -20,7 +20,7 @@ const (
 	hullMargin = 40.0 // how far beyond the outermost minutiae the print still counts as seen, pixels
 	leastSeen  = 0.5  // of the disc that must lie within the print
 	leastAbout = 3    // minutiae that must stand about
-	mostDiscs  = 180  // of a print: those of the best minutiae
+	mostDiscs  = 140  // of a print: those of the best minutiae
 )
 
 type code [discTurns]uint64
@@ -37,6 +37,7 @@ type cylinder struct {
 // the picture is seen, where y points down.
 type spot struct {
 	x, y, turn float64
+	cos, sin   float64 // of turn
 	weight     float64 // 0..1, by quality
 	crowd      float64 // minutiae about it, a square pixel
 }
@@ -56,7 +57,9 @@ type Print struct {
 func NewPrint(t Template) *Print {
 	p := &Print{spots: make([]spot, len(t.Minutiae))}
 	for i, m := range t.Minutiae {
-		p.spots[i] = spot{float64(m.X), float64(m.Y), -float64(m.Angle) / 256 * 2 * math.Pi, weight(m.Quality), 0}
+		s := spot{x: float64(m.X), y: float64(m.Y), turn: -float64(m.Angle) / 256 * 2 * math.Pi, weight: weight(m.Quality)}
+		s.sin, s.cos = math.Sincos(s.turn)
+		p.spots[i] = s
 	}
 	p.hull = hull(p.spots)
 	p.area = max(1, area(p.hull))
@@ -107,13 +110,13 @@ func weight(quality uint8) float64 {
 func (p *Print) cylinder(of int) (cylinder, bool) {
 	c := cylinder{of: of}
 	m := p.spots[of]
-	sin, cos := math.Sincos(m.turn)
+	sin, cos := m.sin, m.cos
 	var about []spot // as seen from m
 	const far = discRadius + 3*discBell
 	for i, s := range p.spots {
 		dx, dy := s.x-m.x, s.y-m.y
 		if i != of && dx*dx+dy*dy <= far*far {
-			about = append(about, spot{dx*cos + dy*sin, dy*cos - dx*sin, turned(m.turn - s.turn), 1, 0})
+			about = append(about, spot{x: dx*cos + dy*sin, y: dy*cos - dx*sin, turn: turned(m.turn - s.turn)})
 		}
 	}
 	if len(about) < leastAbout {

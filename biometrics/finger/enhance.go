@@ -213,18 +213,19 @@ func enhance(p plane, c context) plane {
 	return out
 }
 
-// weigh sums up the neighbours of each pixel of a cell.
+// weigh sums up the neighbours of each pixel of a cell. It may write up to a cell beyond the
+// picture, into the margin.
 func weigh(from, to plane, cx, cy int, where []int, weight []float32) {
 	where = where[:len(weight)]
 	for y := cy * cell; y < min(cy*cell+cell, from.h); y++ {
 		i := from.index(cx*cell, y)
-		for x := i; x < i+min(cell, from.w-cx*cell); x++ {
-			var s float32
-			for k, w := range weight {
-				s += w * from.at[x+where[k]]
+		var sum [cell]float32
+		for k, w := range weight {
+			for x, v := range (*[cell]float32)(from.at[i+where[k]:]) {
+				sum[x] += w * v
 			}
-			to.at[x] = s
 		}
+		*(*[cell]float32)(to.at[i:]) = sum
 	}
 }
 

@@ -3,6 +3,7 @@ package finger
 import (
 	"image"
 	"math"
+	"math/bits"
 )
 
 // Lengths on the skeleton in pixels: what is shorter is ink and not skin.
@@ -100,22 +101,39 @@ func (s skeleton) erase(p []image.Point) {
 	}
 }
 
-// nodes are the pixels where lines end (n == 1) or fork (n >= 3).
+// nodes are the pixels where lines end (one direction) or fork (three and more).
 func (s skeleton) nodes(visit func(at image.Point, dirs []int)) {
 	for y := range s.h {
 		for k := range s.words {
 			word := s.bits[y*s.words+k]
-			for x := k * 64; word != 0; x, word = x+1, word>>1 {
-				if word&1 == 0 {
+			if word == 0 {
+				continue
+			}
+			for word &^= s.leaving(k, y); word != 0; word &= word - 1 {
+				x := k*64 + bits.TrailingZeros64(word)
+				if !s.get(x, y) { // a visit before took it away
 					continue
 				}
-				out, n := runs(s.around(x, y))
-				if n != 2 {
+				if out, n := runs(s.around(x, y)); n != 2 {
 					visit(image.Pt(x, y), out[:n])
 				}
 			}
 		}
 	}
+}
+
+// leaving marks, of 64 pixels, those that exactly two lines leave.
+func (m bitmap) leaving(k, y int) uint64 {
+	n := m.neighbourhood(k, y)
+	var ones, twos, fours uint64
+	for i, here := range n {
+		starts := here &^ n[(i+7)&7]
+		carry := ones & starts
+		ones ^= starts
+		fours |= twos & carry
+		twos ^= carry
+	}
+	return twos &^ ones &^ fours
 }
 
 // clean removes what ink does and skin does not, and joins what it tore apart.
