@@ -15,6 +15,7 @@ import (
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
 	"cardstation/devices/card/tlv"
+	"cardstation/devices/softcard"
 	"cardstation/personalize/cccd"
 	"cardstation/personalize/emrtd"
 	"cardstation/personalize/lds"
@@ -372,6 +373,38 @@ func TestThePassportAppletsAreIssuedLockedAndBelieved(t *testing.T) {
 			if err != nil || len(again.Done) != 0 || again.SOD != receipt.SOD {
 				t.Errorf("%s again: %v, done %v", name, err, again.Done)
 			}
+		}
+	}
+}
+
+// The same against the software chip's own reading of the applets, which was written
+// without ours: issued, believed through every door, and not written again.
+func TestTheSoftwareChipsAppletsTakeTheirProfiles(t *testing.T) {
+	for name, kind := range map[string]softcard.Applet{"passport-applet": softcard.PassportApplet, "passport-applet-pace": softcard.PassportAppletPACE} {
+		s := newShop(t, name)
+		chip, err := softcard.New(softcard.Options{Applet: kind})
+		if err != nil {
+			t.Fatal(err)
+		}
+		receipt, err := s.issue(chip, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, door := range s.doors() {
+			chip.Reset()
+			files, checks := emrtd.Inspect(card.Over(chip), door, s.trust, time.Now())
+			for _, c := range checks {
+				if c.Result != lds.Passed && c.Name != emrtd.CheckChip {
+					t.Errorf("%s %T: %s is %s: %s", name, door, c.Name, c.Result, c.Why)
+				}
+			}
+			if digest(files[lds.SOD]) != receipt.SOD {
+				t.Errorf("%s %T: another SOD than the receipt's", name, door)
+			}
+		}
+		chip.Reset()
+		if again, err := s.issue(chip, nil); err != nil || len(again.Done) != 0 {
+			t.Errorf("%s again: %v, done %v", name, err, again.Done)
 		}
 	}
 }

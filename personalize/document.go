@@ -117,7 +117,8 @@ func (p *emrtdProfile) access() ([]lds.SecurityInfo, error) {
 	return lds.DecodeSecurityInfos(tlv.New(0x31, der))
 }
 
-// door is how the finished document is opened to prove it: PACE where it has it.
+// door is how the finished document is opened to prove it: PACE where it has it, for
+// what reads the card back afterwards mostly comes with the MRZ.
 func (c compiler) door(content emrtd.Content) (access.Access, error) {
 	if pace := c.profile.emrtd.pace; pace != nil {
 		return access.PACE{Info: *pace, Password: access.CAN(content.CAN)}, nil
@@ -176,10 +177,7 @@ type document struct {
 // record's own data says that it was this record which was made final, whichever run
 // did it. That the signature holds is for the read-back to say.
 func (d document) prove(c card.Card) (Proof, error) {
-	if _, err := d.chip.Open(c); err != nil {
-		return Proof{}, err
-	}
-	opened, err := d.door.Open(c)
+	opened, err := emrtd.Enter(c, d.chip.AID, d.door)
 	if err != nil {
 		return Proof{}, fmt.Errorf("open as its holder's document: %w", err)
 	}

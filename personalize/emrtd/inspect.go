@@ -3,7 +3,6 @@ package emrtd
 import (
 	"crypto"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -41,14 +40,14 @@ func Inspect(c card.Card, door access.Access, trust lds.Trust, now time.Time, wa
 	if lengths, err := ReadLengths(c); err == nil {
 		i.reader.Longest = lengths.Longest()
 	}
-	open, err := enter(c, door)
+	open, err := Enter(c, AID, door)
 	if err != nil {
 		return nil, []lds.Check{undone(CheckAccess, err)}
 	}
 	rows := []lds.Check{{Name: CheckAccess, Result: lds.Passed}}
 	files, notes, err := i.listed(open)
 	if refused(err) {
-		if again, closed := enter(c, door); closed == nil {
+		if again, closed := Enter(c, AID, door); closed == nil {
 			open, i.reader = again, Reader{Longest: shorter[1], Cautious: true}
 			files, notes, err = i.listed(open)
 			notes = append(notes, Note{Text: "read again from the start in small pieces"})
@@ -92,15 +91,19 @@ func (i *inspection) verify(files lds.Files) []lds.Check {
 	return lds.Verify(files, i.trust, i.now)
 }
 
-// enter selects the eMRTD application and opens it. PACE comes before the selection,
-// which is then made inside (Doc 9303-11, 4.2); but some chips know PACE only in the
-// application, and refuse to have it selected again.
-func enter(c card.Card, door access.Access) (card.Card, error) {
+// Enter selects the application and opens it through door. PACE comes before the
+// selection, at the master file, and the selection is then made inside (Doc 9303-11,
+// 4.2); but some chips know PACE only in the application, and refuse to have it
+// selected again.
+func Enter(c card.Card, aid []byte, door access.Access) (card.Card, error) {
 	var refused card.Status
 	if _, early := door.(access.PACE); early {
+		if _, err := c.Transmit(masterFile); err != nil {
+			return nil, err
+		}
 		open, err := door.Open(c)
 		if err == nil {
-			if err := Select(open); err != nil && !errors.As(err, &refused) {
+			if err := selectAID(open, aid); err != nil && !errors.As(err, &refused) {
 				return nil, err
 			}
 			return open, nil
@@ -109,8 +112,8 @@ func enter(c card.Card, door access.Access) (card.Card, error) {
 			return nil, err
 		}
 	}
-	if err := Select(c); err != nil {
-		return nil, fmt.Errorf("select the eMRTD application: %w", err)
+	if err := selectAID(c, aid); err != nil {
+		return nil, err
 	}
 	return door.Open(c)
 }

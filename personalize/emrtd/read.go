@@ -267,12 +267,15 @@ func (l Lengths) Longest() int {
 	return min(l.Response-wrapping, card.MaxExtendedNe-wrapping)
 }
 
+// masterFile selects the master file (ISO/IEC 7816-4:2020, 11.2.2).
+var masterFile = card.Command{INS: 0xA4, P2: 0x0C, Data: []byte{0x3F, 0x00}}
+
 // ReadLengths reads the extended length information (DO 7F66, ISO/IEC 7816-4:2020,
 // 12.8.1) from EF.ATR/INFO under the master file, in the clear. It leaves the
 // master file selected. A chip without it gives the zero Lengths and no error.
 func ReadLengths(c card.Card) (Lengths, error) {
 	for _, cmd := range []card.Command{
-		{INS: 0xA4, P2: 0x0C, Data: []byte{0x3F, 0x00}},
+		masterFile,
 		{INS: 0xA4, P1: 0x02, P2: 0x0C, Data: []byte{0x2F, 0x01}},
 	} {
 		resp, err := c.Transmit(cmd)
