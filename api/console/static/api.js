@@ -138,14 +138,14 @@ export async function begin() {
   return me;
 }
 
-// live calls back for events, bundled so that a burst costs one call.
+// live calls back for events, bundled so that a burst costs one call. Each time
+// the stream opens there is one of type "stream.open": what happened since the page
+// was loaded, or since the stream broke, may have been missed.
 export function live(wanted, callback) {
   let waiting = [];
   let timer;
   const source = new EventSource("/v1/events");
-  source.onmessage = (m) => {
-    const e = JSON.parse(m.data);
-    if (!wanted(e)) return;
+  const tell = (e) => {
     waiting.push(e);
     timer ||= setTimeout(() => {
       const all = waiting;
@@ -153,6 +153,11 @@ export function live(wanted, callback) {
       timer = undefined;
       callback(all);
     }, 150);
+  };
+  source.onopen = () => tell({ type: "stream.open" });
+  source.onmessage = (m) => {
+    const e = JSON.parse(m.data);
+    if (wanted(e)) tell(e);
   };
   source.onerror = () => {
     if (source.readyState === EventSource.CLOSED) call("GET", "/v1/sessions").then(() => setTimeout(() => live(wanted, callback), 5000), told);

@@ -249,7 +249,7 @@ try {
     if (!current || current.fresh) return;
     const mine = all.filter((e) => e.subject === current.id && e.actor !== me.login);
     if (mine.some((e) => /finalized|approved|rejected|amended/.test(e.type))) await open(current.id);
-    else if (mine.length) await refresh();
+    else if (mine.length || all.some((e) => e.type === "stream.open")) await refresh();
   }));
 } catch (err) {
   told(err);
