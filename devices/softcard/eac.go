@@ -164,14 +164,18 @@ func (c *Chip) setChipAuthentication(data []byte) error {
 // renewChannel goes on with the keys of chip authentication, in which terminal
 // authentication can follow.
 func (c *Chip) renewChannel(way *access.ChipAuthenticationChip, channel access.Secure) error {
-	id := c.session.eac.id
-	c.newChannel(channel, id)
-	trust := c.state.EMRTD.Trust
-	if len(trust.Points) == 0 {
-		return nil
+	c.newChannel(channel, c.session.eac.id)
+	return c.admitTerminal(way.TerminalKey())
+}
+
+// admitTerminal lets terminal authentication follow, bound to the terminal's key.
+func (c *Chip) admitTerminal(key []byte) (err error) {
+	if trust := c.state.EMRTD.Trust; len(trust.Points) > 0 {
+		c.session.eac.terminal, err = access.NewTerminalAuthenticationChip(trust, c.session.eac.id, key, c.rand)
 	}
-	var err error
-	c.session.eac.terminal, err = access.NewTerminalAuthenticationChip(trust, id, way.TerminalKey(), c.rand)
+	if err != nil {
+		c.session.next = nil
+	}
 	return err
 }
 

@@ -268,3 +268,44 @@ func TestKeysAndTrustPointsThatAreNoneAreRefused(t *testing.T) {
 	send(t, c, "00DA0064", authority.Bytes(), 0, card.OK)
 	send(t, c, "00DA0063", pkcs8(t, newKey(t, elliptic.P521())), 0, card.OK)
 }
+
+func TestPACECanAuthenticateTheChipByItsMapping(t *testing.T) {
+	key := newKey(t, elliptic.P256())
+	mapping := access.PACEInfo{KeyBits: 128, Parameter: 12, Mapping: access.ChipAuthenticationMapping}
+	authority, ta := office(t, cvc.ReadFingers, newKey(t, elliptic.P256()))
+	chip := newChip(t, Options{})
+	manager := open(t, scp03(access.LevelFull), card.Over(chip))
+	security := []byte("security infos, signed")
+	send(t, manager, "00E00000", createDO(efDG3, 9), 0, card.IncorrectData)
+	send(t, manager, "00E00000", createDO(efSecurity, len(security)), 0, card.OK)
+	send(t, manager, "00D60000", security, 0, card.OK)
+	send(t, manager, "80F0800F", nil, 0, card.OK)
+	send(t, manager, "00D60000", security, 0, card.SecurityNotSatisfied) // SECURED
+	chip.Reset()
+	finish(t, chip, map[fileID][]byte{efCardAccess: cardAccess(t, p256, mapping), efDG3: []byte("fingers"), efSOD: []byte("sod")},
+		passwordObject(passwordCAN, testCAN), object(0x63, pkcs8(t, key)), object(0x64, authority.Bytes()))
+	c := card.Over(chip)
+	send(t, c, "00A4020C", big16(int(efSecurity)), 0, card.SecurityNotSatisfied)
+	in := open(t, access.PACE{Info: mapping, Password: access.CAN(testCAN)}, c)
+	if err := in.(access.Mapped).VerifyChip(&key.PublicKey); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.(access.Mapped).VerifyChip(&newKey(t, elliptic.P256()).PublicKey); !errors.Is(err, access.ErrNotAuthentic) {
+		t.Fatalf("another chip's key: %v", err)
+	}
+	send(t, in, "00A4020C", big16(int(efSecurity)), 0, card.OK)
+	if got := send(t, in, "00B09D00", nil, 256, card.OK); string(got) != string(security) {
+		t.Fatalf("EF.CardSecurity %q", got)
+	}
+	send(t, in, "00A4040C", aids[appEMRTD], 0, card.OK)
+	if got := send(t, in, "00B09D00", nil, 256, card.OK); string(got) != "sod" {
+		t.Fatalf("EF.SOD %q", got)
+	}
+	in = open(t, ta, in) // without chip authentication after it
+	if got := send(t, in, "00B08300", nil, 7, card.OK); string(got) != "fingers" {
+		t.Fatalf("DG3 %q", got)
+	}
+	chip.Reset()
+	open(t, pace(access.CAN(testCAN)), c)
+	send(t, card.Over(paceChip(t, Options{})), "0022C1A4", unhex(t, "800A04007F00070202040602830102"), 0, card.IncorrectData) // no key, no such mapping
+}

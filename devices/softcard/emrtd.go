@@ -51,9 +51,16 @@ func (c *Chip) emrtd(cmd card.Command) ([]byte, error) {
 }
 
 // writable tells whether what personalises the application is open: before
-// ACTIVATE, in a channel that signs and encrypts commands.
+// ACTIVATE, in a channel that signs and encrypts commands. The master file has such a
+// channel until the card manager is SECURED.
 func (c *Chip) writable() bool {
-	return !c.state.EMRTD.Active && c.session.channel != nil && !c.session.read && c.session.scp.Level()&0x03 == 0x03
+	if c.session.channel == nil || c.session.read || c.session.scp.Level()&0x03 != 0x03 {
+		return false
+	}
+	if c.session.app == appEMRTD {
+		return !c.state.EMRTD.Active
+	}
+	return c.state.Manager.LifeCycle != secured
 }
 
 func (c *Chip) personalise(cmd card.Command) error {
@@ -64,12 +71,8 @@ func (c *Chip) personalise(cmd card.Command) error {
 		return card.SecurityNotSatisfied
 	}
 	switch cmd.INS {
-	case 0xE0:
-		return c.createFile(cmd)
-	case 0xD6:
-		return c.updateBinary(cmd)
-	case 0xD7:
-		return c.updateBinaryOdd(cmd)
+	case 0xE0, 0xD6, 0xD7:
+		return c.writeFile(cmd)
 	case 0x44:
 		return c.activate(cmd)
 	}

@@ -23,7 +23,8 @@ const (
 	efDG3        fileID = 0x0103
 	efDG4        fileID = 0x0104
 	efDG14       fileID = 0x010E
-	efSOD        fileID = 0x011D
+	efSOD        fileID = 0x011D // in the application
+	efSecurity   fileID = 0x011D // EF.CardSecurity, in the master file
 	efCOM        fileID = 0x011E
 
 	maxFile = 0xFFFF
@@ -56,10 +57,19 @@ func (c *Chip) find(id fileID) *file {
 	if id == efCardAccess && c.hasAuthorities() {
 		return c.state.EMRTD.authorities()
 	}
-	if id == efCardAccess || c.session.app == appEMRTD {
+	if id == efCardAccess {
 		return c.state.EMRTD.Files[id]
 	}
-	return nil
+	return c.directory()[id]
+}
+
+// directory holds the files that can be created where one stands: those of the eMRTD
+// application, or EF.CardSecurity.
+func (c *Chip) directory() map[fileID]*file {
+	if c.session.app == appEMRTD {
+		return c.state.EMRTD.Files
+	}
+	return c.state.Master
 }
 
 // hasAuthorities tells whether EF.CVCA is there to be read.
@@ -69,11 +79,16 @@ func (c *Chip) hasAuthorities() bool {
 
 // findSFI gives the file with a short identifier in the selected application.
 func (c *Chip) findSFI(sfi byte) fileID {
-	files := masterFiles
-	if c.session.app == appEMRTD {
-		files = c.state.EMRTD.Files
-	} else if f := c.state.EMRTD.Files[efCardAccess]; f != nil && f.SFI == sfi {
-		return efCardAccess
+	files := c.directory()
+	if c.session.app != appEMRTD {
+		if f := c.state.EMRTD.Files[efCardAccess]; f != nil && f.SFI == sfi {
+			return efCardAccess
+		}
+		for id, f := range masterFiles {
+			if f.SFI == sfi {
+				return id
+			}
+		}
 	}
 	if sfi == access.CVCAShort && c.hasAuthorities() {
 		return efCardAccess
@@ -89,7 +104,7 @@ func (c *Chip) findSFI(sfi byte) fileID {
 func (id fileID) master() bool { return id == efCardAccess || masterFiles[id] != nil }
 
 // reachable tells whether a file may be selected: those of the master file by
-// anybody, the others after Basic Access Control, or while personalising.
+// anybody, the others after BAC or PACE, or while personalising.
 func (c *Chip) reachable(id fileID) bool {
 	return id.master() || c.session.read || c.writable()
 }
@@ -112,7 +127,7 @@ func (c *Chip) readable(id fileID) bool {
 // selectFile is SELECT of an elementary file by identifier.
 func (c *Chip) selectFile(id fileID, quiet bool) ([]byte, error) {
 	if !c.reachable(id) {
-		if c.session.app != appEMRTD {
+		if c.session.app != appEMRTD && c.find(id) == nil {
 			return nil, card.FileNotFound
 		}
 		return nil, card.SecurityNotSatisfied
@@ -247,6 +262,17 @@ func (c *Chip) read(id fileID, offset, ne int) ([]byte, error) {
 	return data[:min(len(data), ne, maxRead)], nil
 }
 
+// writeFile creates or changes a file.
+func (c *Chip) writeFile(cmd card.Command) error {
+	switch cmd.INS {
+	case 0xE0:
+		return c.createFile(cmd)
+	case 0xD6:
+		return c.updateBinary(cmd)
+	}
+	return c.updateBinaryOdd(cmd)
+}
+
 // createFile is CREATE FILE (ISO/IEC 7816-9:2017, 9.1) of a transparent file:
 // 62 { 80 size, 82 01, 83 identifier, 88 short identifier << 3 }. Its bytes are 00.
 func (c *Chip) createFile(cmd card.Command) error {
@@ -272,8 +298,11 @@ func (c *Chip) createFile(cmd card.Command) error {
 	if size < 1 || descriptor != 0x01 || id>>8 != 0x01 || sfiErr == nil && (len(sfi) > 1 || len(sfi) == 1 && sfi[0]&0x07 != 0) {
 		return card.IncorrectData
 	}
-	e := &c.state.EMRTD
-	if e.Files[id] != nil {
+	if c.session.app != appEMRTD && id != efSecurity {
+		return card.IncorrectData
+	}
+	files := c.directory()
+	if files[id] != nil {
 		return card.FileExists
 	}
 	f := &file{Data: make([]byte, size)}
@@ -284,7 +313,7 @@ func (c *Chip) createFile(cmd card.Command) error {
 		f.SFI = sfi[0] >> 3
 	}
 	used := 0
-	for _, other := range e.Files {
+	for _, other := range files {
 		if used += len(other.Data); f.SFI != 0 && other.SFI == f.SFI {
 			return card.IncorrectData
 		}
@@ -292,7 +321,7 @@ func (c *Chip) createFile(cmd card.Command) error {
 	if used+size > maxFiles {
 		return card.NotEnoughMemory
 	}
-	e.Files[id] = f
+	files[id] = f
 	c.session.ef, c.dirty = id, true
 	return nil
 }
@@ -320,7 +349,7 @@ func (c *Chip) updateBinaryOdd(cmd card.Command) error {
 }
 
 func (c *Chip) write(id fileID, offset int, data []byte) error {
-	f := c.state.EMRTD.Files[id]
+	f := c.directory()[id]
 	if f == nil {
 		return card.FileNotFound
 	}

@@ -46,6 +46,11 @@ func (c *Chip) manager(cmd card.Command) ([]byte, error) {
 		return c.readBinary(cmd)
 	case 0x0022, 0x0086, 0x002A, 0x002C:
 		return c.authenticate(cmd)
+	case 0x00E0, 0x00D6, 0x00D7: // EF.CardSecurity
+		if !c.writable() {
+			return nil, card.SecurityNotSatisfied
+		}
+		return nil, c.writeFile(cmd)
 	}
 	return nil, card.InsNotSupported
 }

@@ -153,7 +153,10 @@ func (c *Chip) paceStep(data []byte) ([]byte, error) {
 	}
 	c.session.stepping = nil
 	c.newChannel(channel, chip.ID())
-	return answer, nil
+	if key := chip.TerminalKey(); key != nil { // the mapping was chip authentication already
+		err = c.admitTerminal(key)
+	}
+	return answer, err
 }
 
 // unblock is RESET RETRY COUNTER of the PIN, in the channel that the PUK opened

@@ -74,6 +74,9 @@ func paceChip(t testing.TB, o Options, more ...[]byte) *Chip {
 	return chip
 }
 
+// FinishedChip is paceChip for tests outside the package.
+func FinishedChip(t testing.TB) *Chip { return paceChip(t, Options{}) }
+
 var p256 = access.PACEInfo{KeyBits: 128, Parameter: 12}
 
 func pace(password access.Password) access.PACE { return access.PACE{Info: p256, Password: password} }

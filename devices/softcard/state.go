@@ -16,20 +16,21 @@ import (
 )
 
 // stateFormat is the version of what State gives. Restore takes older ones too: 1
-// is the same without PACE, chip and terminal authentication, quirks and
-// applets.
+// is the same without PACE, chip and terminal authentication,
+// EF.CardSecurity, quirks and applets.
 const stateFormat = 2
 
 // state is what outlasts a reset.
 type state struct {
-	Format  int          `json:"format"`
-	CPLC    []byte       `json:"cplc"` // 42 bytes, GPC card production life cycle data
-	Serial  uint32       `json:"serial"`
-	Manager managerState `json:"manager"`
-	EMRTD   emrtdState   `json:"emrtd"`
-	PIV     pivState     `json:"piv"`
-	Quirks  Quirks       `json:"quirks,omitzero"`
-	Applet  *appletState `json:"applet,omitempty"` // nil: the application of EMRTD
+	Format  int              `json:"format"`
+	CPLC    []byte           `json:"cplc"` // 42 bytes, GPC card production life cycle data
+	Serial  uint32           `json:"serial"`
+	Manager managerState     `json:"manager"`
+	Master  map[fileID]*file `json:"master,omitempty"` // files created in the master file
+	EMRTD   emrtdState       `json:"emrtd"`
+	PIV     pivState         `json:"piv"`
+	Quirks  Quirks           `json:"quirks,omitzero"`
+	Applet  *appletState     `json:"applet,omitempty"` // nil: the application of EMRTD
 }
 
 type managerState struct {
@@ -95,9 +96,11 @@ func (s *state) check() error {
 	if !aesKeys(s.Manager.Keys) {
 		return fmt.Errorf("card manager keys are not AES keys")
 	}
-	for id, f := range s.EMRTD.Files {
-		if f == nil || len(f.Data) > maxFile {
-			return fmt.Errorf("file %04X is not a file", uint16(id))
+	for _, files := range []map[fileID]*file{s.Master, s.EMRTD.Files} {
+		for id, f := range files {
+			if f == nil || len(f.Data) > maxFile {
+				return fmt.Errorf("file %04X is not a file", uint16(id))
+			}
 		}
 	}
 	if err := s.Quirks.check(); err != nil {
@@ -117,6 +120,9 @@ func (s *state) check() error {
 	}
 	if s.EMRTD.Files == nil {
 		s.EMRTD.Files = map[fileID]*file{}
+	}
+	if s.Master == nil {
+		s.Master = map[fileID]*file{}
 	}
 	return s.PIV.check()
 }
@@ -153,6 +159,7 @@ func blank(o Options, rand io.Reader) (state, error) {
 			Keys:       access.StaticKeys{ENC: bytes.Clone(keys.ENC), MAC: bytes.Clone(keys.MAC), DEK: bytes.Clone(keys.DEK)},
 			LifeCycle:  opReady,
 		},
+		Master: map[fileID]*file{},
 		EMRTD:  emrtdState{Files: map[fileID]*file{}},
 		Quirks: o.Quirks,
 	}

@@ -146,3 +146,29 @@ func (b bench) sign() {
 		b.run("Verified OK", "openssl", "dgst", "-sha256", "-verify", key.slot+".pub", "-signature", "signature", "text")
 	}
 }
+
+func TestToolsOfOthersReadTheMasterFileAndBeginPACE(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, softcard.FinishedChip(t), "opensc-tool")
+	b.settle()
+	out := b.run("Received (SW1=0x90, SW2=0x00)", "opensc-tool", "--reader", b.reader,
+		"--card-driver", "default", // else it selects PIV between all commands
+		"-s", "00A4020C02011C", "-s", "00B0000000", // EF.CardAccess, nothing selected before
+		"-s", "00A4000C023F00", "-s", "00A4020C022F00", "-s", "00B0000000", "-s", "00B0810000", // EF.DIR, EF.ATR/INFO
+		"-s", "0022C1A40F800A04007F00070202040202830102", "-s", "10860000027C0000", // PACE with the CAN, a nonce
+		"-s", "00A4040C07A0000002471001", "-s", "00A4020C020101", "-s", "0084000008")
+	for _, want := range []string{
+		"31 14 30 12 06 0A 04 00 7F 00 07 02 02 04 02 02", "02 01 02 02 01 0C", // PACEInfo: version 2, P-256
+		"61 09 4F 07 A0 00 00 02 47 10 01",
+		"7F 66",
+		"7C 12 80 10",
+		"Received (SW1=0x69, SW2=0x82)", // DG1
+	} {
+		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if refused := strings.Count(out, "Received (") - strings.Count(out, "SW1=0x90, SW2=0x00"); refused != 1 {
+		t.Errorf("%d commands refused, DG1 alone was to be\n%s", refused, out)
+	}
+}
