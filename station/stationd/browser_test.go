@@ -116,7 +116,7 @@ func TestDeskLineAndOfficeInABrowser(t *testing.T) {
 	document, birth, expiry := openingKey(t, tab, base)
 	step("verify", login("office"), chromedp.Navigate(base+"/office"), chromedp.WaitReady(`select[name=reader] option`),
 		chromedp.SetValue(`[name=document]`, document), chromedp.SetValue(`[name=birth]`, birth), chromedp.SetValue(`[name=expiry]`, expiry),
-		chromedp.Sleep(700*time.Millisecond), // the hand lays the card over; pcscd looks every 400 ms
+		chromedp.Sleep(2*time.Second), // the hand swaps the cards; pcscd looks every 400 ms
 		chromedp.Click(button("verify")), chromedp.WaitVisible(`#verdict .outcome`), chromedp.Text(`#verdict`, &verdict), chromedp.WaitVisible(`#verdict img.portrait`))
 	if !regexp.MustCompile(`(?s)Valid.*` + regexp.QuoteMeta(name)).MatchString(verdict) {
 		t.Errorf("verdict on %s: %s", name, verdict)

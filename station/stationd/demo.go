@@ -222,7 +222,6 @@ func (d *showing) first(ctx context.Context, citizen <-chan found) (station.Verd
 		return station.Verdict{}, fmt.Errorf("line: %w", err)
 	}
 	key := keyOf(order)
-	fmt.Fprintf(d.out, "office: the card is laid on %q and opened with its MRZ\n", d.hands.names[officeSlot])
 	if err := d.hands.waitOffice(ctx, order.Card); err != nil {
 		return station.Verdict{}, err
 	}

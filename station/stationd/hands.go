@@ -12,6 +12,7 @@ import (
 	"cardstation/devices/pcsc/rig"
 	"cardstation/devices/softcard"
 	"cardstation/station"
+	"cardstation/station/issue"
 )
 
 // hands are the simulated person of the demo who moves cards: a blank into the
@@ -51,68 +52,129 @@ func (h *hands) insert(ctx context.Context, slot int, chip *softcard.Chip) (out 
 	return func() { stop(); <-gone }, nil
 }
 
+// swapTime is longer than pcscd takes to see that a card is gone: it looks every
+// 400 ms.
+const swapTime = 600 * time.Millisecond
+
 // work moves cards until ctx is done.
 func (h *hands) work(ctx context.Context, house *house, out io.Writer) {
-	var atLine, atOffice func()
-	var chip *softcard.Chip
-	put := func() {
-		if atLine != nil {
-			return
-		}
-		var err error
-		if chip, err = softcard.New(softcard.Options{}); err == nil {
-			atLine, err = h.insert(ctx, lineSlot, chip)
-		}
-		if err != nil {
-			fmt.Fprintln(out, "simulated hand:", err)
-		}
-	}
-	for e := range house.db.Watch(ctx, 0) {
-		switch e.Type {
-		case station.OrderReceived, station.OrderReturned:
-			put()
-		case station.OrderHasFailed, station.CardWasScrapped:
-			if atLine != nil {
-				atLine()
-				atLine = nil
+	m := &mover{hands: h, ctx: ctx, house: house, out: out}
+	events := house.db.Watch(ctx, 0)
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				m.clear()
+				return
 			}
-			if waiting(ctx, house) {
-				put()
-			}
-		case station.OrderWasIssued:
-			if atLine == nil {
-				continue // of an earlier life of the demo
-			}
-			if atOffice != nil {
-				atOffice()
-			}
-			atLine()
-			atLine = nil
-			var err error
-			if atOffice, err = h.insert(ctx, officeSlot, chip); err != nil {
-				fmt.Fprintln(out, "simulated hand:", err)
-				continue
-			}
-			if o, err := house.db.Order(ctx, e.Subject); err == nil {
-				h.lay(o.Card)
-				fmt.Fprintf(out, "office: the card of order %s lies on %q; its MRZ opens it: %s\n", o.ID, h.names[officeSlot], mrzFlag(o))
-			}
-			if waiting(ctx, house) {
-				put()
-			}
-		}
-	}
-	for _, take := range []func(){atLine, atOffice} {
-		if take != nil {
-			take()
+			m.event(e)
+		case <-look.C:
+			m.again()
 		}
 	}
 }
 
-// waiting tells whether an order waits for a blank.
-func waiting(ctx context.Context, house *house) bool {
-	page, _, err := house.db.Orders(ctx, station.Query{State: station.OrderPending, Limit: 1})
-	return err == nil && len(page) > 0
+// mover is what the hand holds: the chip in the line's reader, and how to take out
+// what lies where.
+type mover struct {
+	*hands
+	ctx              context.Context
+	house            *house
+	out              io.Writer
+	chip             *softcard.Chip
+	atLine, atOffice func()
+}
+
+func (m *mover) event(e station.Event) {
+	switch e.Type {
+	case station.OrderReceived, station.OrderReturned:
+		m.blank()
+	case station.OrderHasFailed, station.CardWasScrapped:
+		m.take()
+		m.blankIfWanted()
+	case station.OrderWasIssued:
+		if m.atLine != nil { // else it is of an earlier life of the demo
+			m.layOver(e.Subject)
+			m.blankIfWanted()
+		}
+	}
+}
+
+// blank puts a blank into the line's reader where it is empty.
+func (m *mover) blank() {
+	if m.atLine != nil {
+		return
+	}
+	var err error
+	if m.chip, err = softcard.New(softcard.Options{}); err == nil {
+		m.atLine, err = m.insert(m.ctx, lineSlot, m.chip)
+	}
+	m.complain(err)
+}
+
+func (m *mover) blankIfWanted() {
+	page, _, err := m.house.db.Orders(m.ctx, station.Query{State: station.OrderPending, Limit: 1})
+	if err == nil && len(page) > 0 {
+		time.Sleep(swapTime)
+		m.blank()
+	}
+}
+
+// take takes the chip out of the line's reader.
+func (m *mover) take() {
+	if m.atLine != nil {
+		m.atLine()
+		m.atLine = nil
+	}
+}
+
+// layOver lays the finished card on the office's reader in place of the one there.
+func (m *mover) layOver(orderID string) {
+	if m.atOffice != nil {
+		m.atOffice()
+		m.atOffice = nil
+		time.Sleep(swapTime)
+	}
+	m.take()
+	var err error
+	if m.atOffice, err = m.insert(m.ctx, officeSlot, m.chip); err != nil {
+		m.complain(err)
+		return
+	}
+	if o, err := m.house.db.Order(m.ctx, orderID); err == nil {
+		m.lay(o.Card)
+		fmt.Fprintf(m.out, "office: the card of order %s lies on %q; its MRZ opens it: %s\n", o.ID, m.names[officeSlot], mrzFlag(o))
+	}
+}
+
+// again puts the card in once more where the line asks for it.
+func (m *mover) again() {
+	for _, r := range m.house.line.Status() {
+		if m.atLine == nil || r.State != issue.ReaderProblem || time.Since(r.Since) < time.Second {
+			continue
+		}
+		fmt.Fprintf(m.out, "simulated hand: %s; the card is put in once more\n", r.Problem)
+		m.take()
+		time.Sleep(swapTime)
+		var err error
+		m.atLine, err = m.insert(m.ctx, lineSlot, m.chip)
+		m.complain(err)
+	}
+}
+
+func (m *mover) complain(err error) {
+	if err != nil && m.ctx.Err() == nil {
+		fmt.Fprintln(m.out, "simulated hand:", err)
+	}
+}
+
+func (m *mover) clear() {
+	m.take()
+	if m.atOffice != nil {
+		m.atOffice()
+	}
 }
 
 func (h *hands) lay(c station.CardID) {
