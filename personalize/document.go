@@ -41,7 +41,7 @@ func (c compiler) emrtd(m manager) ([]Stage, emrtd.Content, error) {
 	}
 	stages := []Stage{{Name: "emrtd", Locked: p.chip.Locked, Open: p.chip, Steps: asSteps(steps)}}
 	if p.channel {
-		stages[0].Open = opening{m, p.chip.AID, m.issuer}
+		stages[0].Open = opening{m, nil, m.issuer} // Locked has just selected it
 	} else {
 		stages[0].Note = "without a channel anybody can write the chip until it is locked, and read what is sent to it"
 	}
@@ -181,7 +181,7 @@ func (d document) prove(c card.Card) (Proof, error) {
 	if err != nil {
 		return Proof{}, fmt.Errorf("open as its holder's document: %w", err)
 	}
-	reader := emrtd.Reader{Longest: d.chip.Reading, Cautious: d.chip.Reading > 0}
+	reader := d.chip.Reader()
 	files, _, err := reader.Read(opened, lds.SOD)
 	if err != nil {
 		return Proof{}, err

@@ -27,14 +27,16 @@ type manager struct {
 // opening selects an application and opens SCP03 with the key set of a version.
 type opening struct {
 	manager manager
-	aid     []byte
+	aid     []byte // nil: it has just been selected
 	version byte
 }
 
 // Open implements access.Access.
 func (o opening) Open(c card.Card) (card.Card, error) {
-	if err := selectApplication(c, o.aid); err != nil {
-		return nil, err
+	if o.aid != nil {
+		if err := selectApplication(c, o.aid); err != nil {
+			return nil, err
+		}
 	}
 	var s session
 	scp := access.SCP03{KeyVersion: o.version, Level: o.manager.level, Keys: func(info access.KeyInfo) (access.StaticKeys, error) {
@@ -125,7 +127,7 @@ func (m manager) keysStage() Stage {
 	return Stage{
 		Name:   "card-manager",
 		Locked: m.replaced,
-		Open:   opening{m, m.aid, m.transport},
+		Open:   opening{m, nil, m.transport}, // replaced has just selected it
 		Steps:  []Step{putKeys{m}},
 	}
 }

@@ -73,8 +73,8 @@ type Stage struct {
 	// Locked asks the chip, before any channel is opened, whether the stage is
 	// finished; nil where only the open channel could tell.
 	Locked func(card.Card) (bool, error)
-	// Open selects the application and opens the channel the steps need. Where the
-	// card it returns is an io.Closer, Run closes it after the steps.
+	// Open selects the application, unless Locked has just done so, and opens the
+	// channel the steps need. Where the card it returns is an io.Closer, Run closes it after the steps.
 	Open  access.Access
 	Steps []Step
 	// Prove reads back, with no more rights than a holder of the card has, what a

@@ -55,6 +55,11 @@ type Reader struct {
 	notes    []Note
 }
 
+// Reader reads as the type of chip lets itself be read.
+func (ch Chip) Reader() Reader {
+	return Reader{Longest: ch.Reading, Cautious: ch.Reading > 0 && ch.Reading < safeLongest}
+}
+
 // Read reads files through c, whose application is selected and whose access
 // control has been passed: see Reader.Read.
 func Read(c card.Card, want ...lds.FileID) (lds.Files, []Note, error) {
@@ -271,27 +276,28 @@ func (l Lengths) Longest() int {
 var masterFile = card.Command{INS: 0xA4, P2: 0x0C, Data: []byte{0x3F, 0x00}}
 
 // ReadLengths reads the extended length information (DO 7F66, ISO/IEC 7816-4:2020,
-// 12.8.1) from EF.ATR/INFO under the master file, in the clear. It leaves the
+// 12.8.1) from EF.ATR/INFO under the master file, in the clear: by its short
+// identifier 01 (12.2.2), or selected where the chip will not have that. It leaves the
 // master file selected. A chip without it gives the zero Lengths and no error.
 func ReadLengths(c card.Card) (Lengths, error) {
-	for _, cmd := range []card.Command{
-		masterFile,
-		{INS: 0xA4, P1: 0x02, P2: 0x0C, Data: []byte{0x2F, 0x01}},
-	} {
-		resp, err := c.Transmit(cmd)
-		if err != nil {
-			return Lengths{}, err
-		}
-		if resp.SW != card.OK {
-			return Lengths{}, nil
-		}
+	resp, err := c.Transmit(masterFile)
+	if err != nil || resp.SW != card.OK {
+		return Lengths{}, err
 	}
-	resp, err := c.Transmit(readBinary(0, card.MaxShortNe))
+	resp, err = c.Transmit(card.Command{INS: 0xB0, P1: 0x81, Ne: card.MaxShortNe})
 	if err != nil {
 		return Lengths{}, err
 	}
-	if resp.SW != card.OK && resp.SW != card.EndOfFile {
-		return Lengths{}, nil
+	if resp.SW == card.OK || resp.SW == card.EndOfFile {
+		return parseLengths(resp.Data), nil
+	}
+	resp, err = c.Transmit(card.Command{INS: 0xA4, P1: 0x02, P2: 0x0C, Data: []byte{0x2F, 0x01}})
+	if err != nil || resp.SW != card.OK {
+		return Lengths{}, err
+	}
+	resp, err = c.Transmit(readBinary(0, card.MaxShortNe))
+	if err != nil || resp.SW != card.OK && resp.SW != card.EndOfFile {
+		return Lengths{}, err
 	}
 	return parseLengths(resp.Data), nil
 }

@@ -15,16 +15,16 @@ type application struct {
 	loan     *loan       // nil where the reader is ours
 	selected bool
 	admin    bool // the management key was proved since the application was selected
+	// algorithm is the one under which the chip was found to have its management
+	// key; 0 before.
+	algorithm byte
 }
 
-// open selects the application and finds out whether piv-go can be used: where the
-// reader can be lent and the chip answers GET VERSION, without which piv-go opens
-// nothing.
+// open takes the application as selected and finds out whether piv-go can be used:
+// where the reader can be lent and the chip answers GET VERSION, without which piv-go
+// opens nothing.
 func open(c card.Card, dialect string) (*application, error) {
-	a := &application{card: c}
-	if err := a.ready(); err != nil {
-		return nil, err
-	}
+	a := &application{card: c, selected: true}
 	if dialect == Own {
 		return a, nil
 	}

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/tlv"
@@ -212,9 +213,14 @@ func authenticate(c card.Card, key []byte) (algorithm byte, err error) {
 }
 
 // askWitness finds the algorithm of a key by its length; where two share one, the
-// chip refuses the wrong one before anything is at stake.
+// chip refuses the wrong one before anything is at stake. What was right before is
+// tried first.
 func askWitness(c card.Card, key []byte) (algorithm byte, witness []byte, err error) {
 	candidates := map[int][]byte{16: {0x08}, 24: {0x0A, 0x03}, 32: {0x0C}}[len(key)]
+	a, _ := c.(*application)
+	if a != nil && slices.Contains(candidates, a.algorithm) {
+		candidates = append([]byte{a.algorithm}, candidates...)
+	}
 	err = fmt.Errorf("key of %d bytes", len(key))
 	for _, algorithm = range candidates {
 		witness, err = dynamic(c, algorithm, byte(managementKey), 0x80, tlv.New(0x80))
@@ -222,6 +228,9 @@ func askWitness(c card.Card, key []byte) (algorithm byte, witness []byte, err er
 		if err == nil || !errors.As(err, &refused) {
 			break
 		}
+	}
+	if a != nil && err == nil {
+		a.algorithm = algorithm
 	}
 	return algorithm, witness, err
 }

@@ -224,6 +224,9 @@ func TestPINAndPUKOfAPlainTokenAreChangedWithoutLosingTries(t *testing.T) {
 			chip := newChip(t, softcard.Options{PlainPIV: true})
 			c := card.Over(chip)
 			run := func() error {
+				if _, err := p.Locked(c); err != nil {
+					return err
+				}
 				a, err := p.Open(c)
 				if err != nil {
 					return err

@@ -84,8 +84,8 @@ func (s Step) Tells() string { return s.tells }
 // them.
 func (s Step) Sends() []card.Command { return s.sends }
 
-// Open selects the application; PIV has no personalisation channel, changes
-// authenticate by themselves. What it returns is an io.Closer too, which must be
+// Open is for an application that Locked has just selected; PIV has no personalisation
+// channel, changes authenticate by themselves. What it returns is an io.Closer too, which must be
 // closed before c is used again.
 func (p Content) Open(c card.Card) (card.Card, error) {
 	a, err := open(c, p.Dialect)
