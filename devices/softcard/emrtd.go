@@ -63,6 +63,16 @@ func (c *Chip) writable() bool {
 	return c.state.Manager.LifeCycle != secured
 }
 
+// personalise runs what writes the application: CREATE FILE, UPDATE BINARY, ACTIVATE
+// and PUT DATA of
+//
+//	0060  active authentication key, PKCS #8
+//	0062  secrets of BAC: 62 { 5F1F number, 5F18 birth, 5F19 expiry }
+//	0063  chip authentication key, PKCS #8; DG14 says how it is used
+//	0064  one or two certificates of the authority over terminals, newest first
+//	0066  a password of PACE: 66 { reference, secret }; EF.CardAccess says how it is used
+//
+// Each takes the place of what came before it.
 func (c *Chip) personalise(cmd card.Command) error {
 	if c.state.EMRTD.Active {
 		return card.ConditionsNotSatisfied

@@ -209,16 +209,20 @@ func FuzzRestore(f *testing.F) {
 	blank, finished, _ := finishedState(f)
 	f.Add(blank)
 	f.Add(finished)
+	applet, _ := newChip(f, Options{Applet: PassportAppletPACE}).State()
+	f.Add(applet)
 	f.Add([]byte(`{"format":1,"piv":{"keys":{"154":null}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		chip, err := Restore(data)
 		if err != nil {
 			return
 		}
+		chip.wait = func(time.Duration) {}
 		for _, apdu := range []string{
 			"80500000080102030405060708", "80CA9F7F00", "00A4040007A0000002471001", "0084000008", "00B0810000",
 			"00A4040005A000000308", "00F7009A00", "00F7009B00", "00F99A0000", "0087039B047C028000", "0087119A047C028100", "00CB3FFF055C035FC105",
-			"0020008008313233343536FFFF",
+			"0020008008313233343536FFFF", "00A4040C08A000000151000000", "0022C1A40F800A04007F00070202040202830102", "10860000027C0000", "00A4020C022F01",
+			"00A4040C07A0000002471001", "0022C1A40F800A04007F00070202040202830102", "00E000000663040001010100", "00DADEAD",
 		} {
 			if answer, err := chip.Exchange(unhex(t, apdu)); err != nil || len(answer) < 2 {
 				t.Fatalf("%s: %X %v", apdu, answer, err)
