@@ -70,7 +70,7 @@ func (p *Print) bent(q *Print, pairs []couple, far float64) func(spot) guess {
 		pins[i] = pin{s.x, s.y, o.x, o.y, sin, cos, s.x*o.x + s.y*o.y, s.x*o.y - s.y*o.x}
 	}
 	// How far the say of a pair reaches in pixels, and as how long a lever its direction counts.
-	const bell, lever = 55.0, 45.0
+	const bell, lever = 42.0, 45.0
 	return func(s spot) guess {
 		var w, x, y, u, v, re, im, sin, cos float64
 		nearest := math.Inf(1)

@@ -17,7 +17,7 @@ const (
 	discRadius = 70.0 // pixels
 	discBell   = 28.0 / 3
 	turnBell   = 2 * math.Pi / 9
-	hullMargin = 40.0 // how far beyond the outermost minutiae the print still counts as seen, pixels
+	hullMargin = 50.0 // how far beyond the outermost minutiae the print still counts as seen, pixels
 	leastSeen  = 0.5  // of the disc that must lie within the print
 	leastAbout = 3    // minutiae that must stand about
 	mostDiscs  = 140  // of a print: those of the best minutiae
