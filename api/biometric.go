@@ -1,12 +1,14 @@
 package api
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"cardstation/biometrics"
 	"cardstation/station"
 )
 
@@ -18,16 +20,16 @@ import (
 type BiometricData struct {
 	BiometricType    string       `json:"biometricType" enum:"FACE,FINGER"`
 	BiometricSubType string       `json:"biometricSubType,omitempty" enum:"PORTRAIT,PLAIN_RIGHT_FOUR_FINGERS,PLAIN_LEFT_FOUR_FINGERS,PLAIN_THUMBS,RIGHT_THUMB,RIGHT_INDEX,RIGHT_MIDDLE,RIGHT_RING,RIGHT_LITTLE,LEFT_THUMB,LEFT_INDEX,LEFT_MIDDLE,LEFT_RING,LEFT_LITTLE"`
-	Image            []byte       `json:"image,omitempty" doc:"PNG or JPEG, base64."`
+	Image            []byte       `json:"image,omitempty" doc:"PNG, JPEG or WSQ, base64."`
 	ImageRef         string       `json:"imageRef,omitempty" format:"uri-reference" maxLength:"500" doc:"A buffer of this enrolment."`
 	CaptureDate      *time.Time   `json:"captureDate,omitempty"`
 	CaptureDevice    string       `json:"captureDevice,omitempty" maxLength:"200"`
 	ImpressionType   string       `json:"impressionType,omitempty" enum:"LIVE_SCAN_PLAIN,LIVE_SCAN_ROLLED"`
 	Width            int          `json:"width,omitempty" doc:"Pixels; what is sent is not believed but measured."`
 	Height           int          `json:"height,omitempty" doc:"Pixels; as width."`
-	MimeType         string       `json:"mimeType,omitempty" enum:"image/png,image/jpeg"`
+	MimeType         string       `json:"mimeType,omitempty" enum:"image/png,image/jpeg,image/wsq"`
 	Resolution       int          `json:"resolution,omitempty" minimum:"0" maximum:"10000" doc:"Pixels per inch; 0 where only the image says it."`
-	Compression      string       `json:"compression,omitempty" enum:"JPEG,PNG"`
+	Compression      string       `json:"compression,omitempty" enum:"JPEG,PNG,WSQ"`
 	Missing          []MissingBio `json:"missing,omitempty" maxItems:"10" doc:"Fingers of this capture that are not there."`
 	Metadata         string       `json:"metadata,omitempty" maxLength:"100" readOnly:"true" doc:"State of the capture: accepted, refused, overridden, missing."`
 	Comment          string       `json:"comment,omitempty" maxLength:"500" doc:"Why the last try was refused; on a missing finger, the note."`
@@ -138,11 +140,14 @@ func bufferID(ref, enrollment string) (string, error) {
 	return id, nil
 }
 
-// media names the two kinds of image that the station takes.
+// media names the three kinds of image that the station takes.
 func media(data []byte) (string, error) {
+	if bytes.HasPrefix(data, []byte("\xff\xa0\xff")) { // IAFIS-IC-0110, B.1.1.2
+		return biometrics.WSQ, nil
+	}
 	switch m := http.DetectContentType(data); m {
 	case "image/png", "image/jpeg":
 		return m, nil
 	}
-	return "", fmt.Errorf("neither PNG nor JPEG")
+	return "", fmt.Errorf("neither PNG nor JPEG nor WSQ")
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"image/png"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"cardstation/biometrics"
 	"cardstation/station"
 )
 
@@ -83,7 +85,7 @@ func (s *server) bufferRoutes() {
 	handle(s, create, s.createBuffer)
 	read := operation(http.MethodGet, path+"/{bufferId}", "readBuffer", tag, "Read a buffer", bufRead)
 	binary := &huma.MediaType{Schema: &huma.Schema{Type: "string", Format: "binary"}}
-	read.Responses = map[string]*huma.Response{"200": {Description: "The image", Content: map[string]*huma.MediaType{"image/png": binary, "image/jpeg": binary}}}
+	read.Responses = map[string]*huma.Response{"200": {Description: "The image", Content: map[string]*huma.MediaType{"image/png": binary, "image/jpeg": binary, "image/wsq": binary}}}
 	handle(s, read, s.readBuffer)
 }
 
@@ -106,7 +108,7 @@ func (s *server) createBuffer(ctx context.Context, in *createBufferInput) (*crea
 	}
 	kind, err := media(in.RawBody)
 	if err != nil {
-		return nil, newProblem(http.StatusUnsupportedMediaType, station.Correct, "the buffer is neither PNG nor JPEG", "")
+		return nil, newProblem(http.StatusUnsupportedMediaType, station.Correct, "the buffer is neither PNG nor JPEG nor WSQ", "")
 	}
 	if in.Digest != "" {
 		if err := checkDigest(in.Digest, in.RawBody); err != nil {
@@ -139,11 +141,13 @@ type readBufferInput struct {
 	EnrollmentPath
 	TransactionID string `query:"transactionId" maxLength:"100" doc:"The caller's id of the transaction; not needed here, so that an image can be shown by its address."`
 	BufferID      string `path:"bufferId" pattern:"^[0-9a-f]{64}$"`
+	Accept        string `header:"Accept" doc:"A WSQ image comes as image/png to whoever does not name image/wsq here."`
 }
 
 type readBufferOutput struct {
 	ContentType string `header:"Content-Type"`
-	Digest      string `header:"Digest" doc:"RFC 3230."`
+	Vary        string `header:"Vary"`
+	Digest      string `header:"Digest" doc:"RFC 3230, of the body as it is sent."`
 	Body        []byte
 }
 
@@ -156,7 +160,26 @@ func (s *server) readBuffer(ctx context.Context, in *readBufferInput) (*readBuff
 	if err != nil {
 		return nil, err
 	}
-	return &readBufferOutput{ContentType: kind, Digest: digest(data), Body: data}, nil
+	data, kind = shown(data, kind, in.Accept)
+	return &readBufferOutput{ContentType: kind, Vary: "Accept", Digest: digest(data), Body: data}, nil
+}
+
+// shown makes a PNG of a WSQ image for whoever does not ask for WSQ by name: no
+// browser shows one. What cannot be decoded stays as it is.
+func shown(data []byte, kind, accept string) ([]byte, string) {
+	if kind != biometrics.WSQ || strings.Contains(accept, biometrics.WSQ) {
+		return data, kind
+	}
+	img, err := biometrics.Decode(data)
+	if err != nil {
+		return data, kind
+	}
+	var out bytes.Buffer
+	fast := png.Encoder{CompressionLevel: png.BestSpeed}
+	if err := fast.Encode(&out, img.Image); err != nil {
+		return data, kind
+	}
+	return out.Bytes(), biometrics.PNG
 }
 
 // buffer finds an image of the enrolment: captured, or waiting.

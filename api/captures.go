@@ -48,9 +48,10 @@ func (s *server) describeUploads() {
 	}
 	binary := &huma.MediaType{Schema: &huma.Schema{Type: "string", Format: "binary"}}
 	slot := post("/v1/enrollments/{enrollmentId}/captures/{slot}")
-	slot["image/jpeg"] = binary
+	slot["image/jpeg"], slot["image/wsq"] = binary, binary
 	slot["application/json"] = &huma.MediaType{Schema: huma.SchemaFromType(registry, typeOf[SimulateBody]())}
-	post("/v1/enrollments/{enrollmentId}/buffer")["image/jpeg"] = binary
+	buffer := post("/v1/enrollments/{enrollmentId}/buffer")
+	buffer["image/jpeg"], buffer["image/wsq"] = binary, binary
 }
 
 // SlotPath names a slot of an enrolment.
@@ -121,14 +122,14 @@ func (s *server) capture(ctx context.Context, in *captureInput) (*captureOutput,
 	}
 	var sensor capture.Sensor
 	switch kind, _, _ := mime.ParseMediaType(in.ContentType); kind {
-	case "image/png", "image/jpeg":
+	case "image/png", "image/jpeg", "image/wsq":
 		sensor = capture.Given(capture.Frame{Data: bytes.Clone(in.RawBody), Media: kind, PPI: in.PPI, Device: device(in.Device), At: s.now().UTC()})
 	case "application/json":
 		if sensor, missing, err = s.attached(slot, in.RawBody); err != nil {
 			return nil, err
 		}
 	default:
-		return nil, newProblem(http.StatusUnsupportedMediaType, station.Correct, "a capture is image/png, image/jpeg or application/json", "")
+		return nil, newProblem(http.StatusUnsupportedMediaType, station.Correct, "a capture is image/png, image/jpeg, image/wsq or application/json", "")
 	}
 	c, err := s.cfg.Desk.Capture(ctx, who(ctx).Person, in.ID, slot, sensor, missing)
 	return &captureOutput{Body: s.viewCapture(c, in.ID)}, err

@@ -10,6 +10,8 @@ import (
 	"image/png"
 
 	"github.com/disintegration/imaging"
+
+	"cardstation/biometrics/wsq"
 )
 
 // Limits of Decode. The header alone decides on them, before a pixel is
@@ -24,7 +26,7 @@ const (
 // What can be wrong with a file. Each comes wrapped in an error that has the
 // figures.
 var (
-	ErrFormat   = errors.New("not a PNG or JPEG image")
+	ErrFormat   = errors.New("not a PNG, JPEG or WSQ image")
 	ErrTooLarge = errors.New("image is too large")
 	ErrDamaged  = errors.New("image is damaged or cut off")
 )
@@ -33,17 +35,18 @@ var (
 const (
 	PNG  = "image/png"
 	JPEG = "image/jpeg"
+	WSQ  = "image/wsq" // not registered, but what fingerprint systems call it
 )
 
 // Image is a decoded picture and what its file said about itself. The picture
 // stands upright as the file's Exif orientation has it.
 type Image struct {
 	image.Image
-	Media string // PNG or JPEG
+	Media string // PNG, JPEG or WSQ
 	PPI   int    // pixels per inch, 0 where the file does not say or says two different
 }
 
-// Decode reads a PNG or a JPEG by its content, whatever its name was. The
+// Decode reads a PNG, a JPEG or a WSQ by its content, whatever its name was. The
 // header is held against the limits first, so that a small file cannot ask for
 // a lot of memory. Errors wrap ErrFormat, ErrTooLarge or ErrDamaged.
 func Decode(data []byte) (Image, error) {
@@ -55,6 +58,8 @@ func Decode(data []byte) (Image, error) {
 		return decodePNG(data)
 	case bytes.HasPrefix(data, []byte("\xff\xd8\xff")):
 		return decodeJPEG(data)
+	case bytes.HasPrefix(data, []byte("\xff\xa0")):
+		return decodeWSQ(data)
 	}
 	return Image{}, ErrFormat
 }
@@ -102,6 +107,35 @@ func decodeJPEG(data []byte) (Image, error) {
 		return Image{}, fmt.Errorf("%w: JPEG: %v", ErrDamaged, err)
 	}
 	return Image{Image: upright(img, head.orientation), Media: JPEG, PPI: head.ppi}, nil
+}
+
+// decodeWSQ believes the resolution in the NIST comment only where scanners of
+// fingers have it: files are in use, NIST's own among them, that say 255 and are of
+// 500.
+func decodeWSQ(data []byte) (Image, error) {
+	cfg, err := wsq.DecodeConfig(data)
+	if err != nil {
+		return Image{}, wsqError("header", err)
+	}
+	if err := withinLimits(image.Config{Width: cfg.Width, Height: cfg.Height}, 10); err != nil {
+		return Image{}, err
+	}
+	img, err := wsq.Decode(data)
+	if err != nil {
+		return Image{}, wsqError("image", err)
+	}
+	out := Image{Image: img.Pix, Media: WSQ}
+	if img.PPI >= 490 && img.PPI <= 1010 {
+		out.PPI = img.PPI
+	}
+	return out, nil
+}
+
+func wsqError(part string, err error) error {
+	if errors.Is(err, wsq.ErrTooLarge) {
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return fmt.Errorf("%w: WSQ %s: %w", ErrDamaged, part, err)
 }
 
 // withinLimits holds a header against the limits; perPixel is the memory the

@@ -16,6 +16,7 @@ import (
 	"github.com/disintegration/imaging"
 
 	"cardstation/biometrics"
+	"cardstation/biometrics/wsq"
 )
 
 func pngOf(t testing.TB, img image.Image) []byte {
@@ -34,6 +35,15 @@ func jpegOf(t testing.TB, img image.Image) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+func wsqOf(t testing.TB, img image.Image, o wsq.Options) []byte {
+	t.Helper()
+	data, err := wsq.Encode(biometrics.Grey(img), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // ramp is a picture that no turn or mirror maps onto itself.
@@ -69,6 +79,14 @@ func progressive(w, h uint16) []byte {
 	return append(append([]byte{0xFF, 0xD8}, segment(0xC2, body)...), segment(0xDA, make([]byte, 10))...)
 }
 
+// claimingWSQ makes a WSQ frame header (IAFIS-IC-0110, B.2.3) that claims a size,
+// and a block with nothing in it.
+func claimingWSQ(w, h uint16) []byte {
+	body := binary.BigEndian.AppendUint16([]byte{0, 255}, h)
+	body = append(binary.BigEndian.AppendUint16(body, w), 0, 0, 0, 0, 0, 0, 2, 0, 0)
+	return append(append([]byte{0xFF, 0xA0}, segment(0xA2, body)...), segment(0xA3, []byte{0})...)
+}
+
 // with puts a segment behind the start of a JPEG.
 func with(data, seg []byte) []byte {
 	return append(append(append([]byte(nil), data[:2]...), seg...), data[2:]...)
@@ -83,6 +101,10 @@ func TestPicturesComeBackAsTheyWere(t *testing.T) {
 	got, err = biometrics.Decode(jpegOf(t, img))
 	if err != nil || got.Media != biometrics.JPEG || got.Bounds() != img.Bounds() {
 		t.Errorf("JPEG: %v %v %v", got.Media, got.Bounds(), err)
+	}
+	got, err = biometrics.Decode(wsqOf(t, img, wsq.Options{}))
+	if err != nil || got.Media != biometrics.WSQ || got.Bounds() != img.Bounds() || biometrics.Chroma(got) != 0 {
+		t.Errorf("WSQ: %v %v %v", got.Media, got.Bounds(), err)
 	}
 }
 
@@ -110,6 +132,11 @@ func TestHostilePicturesAreClearErrors(t *testing.T) {
 		{"21 megabytes", append(append([]byte(nil), whole...), make([]byte, 21<<20)...), biometrics.ErrTooLarge},
 		{"header alone", claiming(100, 100, 8, 0), biometrics.ErrDamaged},
 		{"JPEG marker alone", []byte("\xff\xd8\xff"), biometrics.ErrDamaged},
+		{"WSQ marker alone", []byte("\xff\xa0"), biometrics.ErrDamaged},
+		{"WSQ of 4 gigapixels", claimingWSQ(0xFFFF, 0xFFFF), biometrics.ErrTooLarge},
+		{"WSQ 20,000 pixels wide", claimingWSQ(20000, 10), biometrics.ErrTooLarge},
+		{"36 megapixels of wavelets", claimingWSQ(6000, 6000), biometrics.ErrTooLarge},
+		{"WSQ without pixels", claimingWSQ(0, 10), biometrics.ErrDamaged},
 	} {
 		if _, err := biometrics.Decode(c.data); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
@@ -118,7 +145,7 @@ func TestHostilePicturesAreClearErrors(t *testing.T) {
 }
 
 func TestCutOffPicturesAreDamagedWhereverTheyEnd(t *testing.T) {
-	for _, whole := range [][]byte{pngOf(t, ramp(60, 40)), jpegOf(t, ramp(60, 40))} {
+	for _, whole := range [][]byte{pngOf(t, ramp(60, 40)), jpegOf(t, ramp(60, 40)), wsqOf(t, ramp(60, 40), wsq.Options{})} {
 		for n := 8; n < len(whole)-12; n += 7 {
 			if _, err := biometrics.Decode(whole[:n]); !errors.Is(err, biometrics.ErrDamaged) {
 				t.Fatalf("%d of %d bytes: %v", n, len(whole), err)
@@ -152,6 +179,8 @@ func TestResolutionIsReadFromTheFile(t *testing.T) {
 		{"19685 pixels a metre", phys(1, 19685, 19685), 500}, {"39370 pixels a metre", phys(1, 39370, 39370), 1000},
 		{"PNG without unit", phys(0, 1, 1), 0}, {"PNG unlike both ways", phys(1, 19685, 39370), 0},
 		{"absurd", phys(1, 1<<31, 1<<31), 0},
+		{"WSQ of 500", wsqOf(t, ramp(16, 16), wsq.Options{PPI: 500}), 500}, {"WSQ of 1000", wsqOf(t, ramp(16, 16), wsq.Options{PPI: 1000}), 1000},
+		{"WSQ that says 255", wsqOf(t, ramp(16, 16), wsq.Options{PPI: 255}), 0}, {"WSQ that says nothing", wsqOf(t, ramp(16, 16), wsq.Options{}), 0},
 	} {
 		got, err := biometrics.Decode(c.data)
 		if err != nil || got.PPI != c.want {
@@ -192,7 +221,7 @@ func TestPicturesAreTurnedUpright(t *testing.T) {
 }
 
 func TestRealPicturesAreRead(t *testing.T) {
-	for name, want := range map[string]int{"tenprint/01.png": 0, "face/mannequin-480x640.jpg": 759} {
+	for name, want := range map[string]int{"tenprint/01.png": 0, "tenprint/01.wsq": 500, "tenprint/08.wsq": 0, "face/mannequin-480x640.jpg": 759} {
 		data, err := os.ReadFile("../../shared/data/" + name)
 		if err != nil {
 			t.Skip("no real pictures beside the project: ", err)
@@ -233,6 +262,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(pngOf(f, ramp(9, 7)))
 	f.Add(jpegOf(f, ramp(9, 7)))
 	f.Add(claiming(60000, 100, 8, 0))
+	f.Add(wsqOf(f, ramp(9, 7), wsq.Options{PPI: 500}))
+	f.Add(claimingWSQ(3000, 3000))
 	f.Add(progressive(3000, 3000))
 	f.Add(with(jpegOf(f, ramp(8, 8)), segment(0xE1, []byte("Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"))))
 	f.Fuzz(func(t *testing.T, data []byte) {

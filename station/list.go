@@ -15,7 +15,7 @@ type Query struct {
 
 // Image is one picture as it was captured.
 type Image struct {
-	Media string // image/png or image/jpeg
+	Media string // image/png, image/jpeg or image/wsq
 	Data  []byte
 }
 

@@ -66,7 +66,7 @@ type Capture struct {
 	Attempts  int       `json:"attempts"`
 	Reasons   []string  `json:"reasons,omitempty"` // why the last attempt was refused, one sentence each
 	Quality   int       `json:"quality"`           // 0..100 of the station's own gate
-	Media     string    `json:"media,omitempty"`   // image/png or image/jpeg
+	Media     string    `json:"media,omitempty"`   // image/png, image/jpeg or image/wsq
 	Digest    string    `json:"digest,omitempty"`  // SHA-256 of the image, hex; names it in the store
 	Width     int       `json:"width,omitempty"`   // pixels
 	Height    int       `json:"height,omitempty"`  // pixels

@@ -51,7 +51,7 @@ func (d *Desk) Capture(ctx context.Context, by station.Person, id string, slot s
 func (d *Desk) judge(slot station.Slot, frame capture.Frame, missing []station.Missing, what string) (station.Capture, error) {
 	img, err := biometrics.Decode(frame.Data)
 	if err != nil {
-		return station.Capture{}, &station.Error{Kind: station.Correct, What: what, Err: err, Hint: "give a PNG or JPEG image"}
+		return station.Capture{}, &station.Error{Kind: station.Correct, What: what, Err: err, Hint: "give a PNG, JPEG or WSQ image"}
 	}
 	ppi := frame.PPI
 	if ppi == 0 {

@@ -16,9 +16,9 @@ import (
 // sharedData is where real prints and portraits may stand.
 const sharedData = "../../../shared/data"
 
-// realRecord is a record of one person's real inked prints and a mannequin's
-// portrait; the fields are invented.
-func realRecord(t testing.TB, portrait string) string {
+// realRecord is a record of one person's real inked prints, in files that end in
+// .png or .wsq, and a mannequin's portrait; the fields are invented.
+func realRecord(t testing.TB, portrait, ending string) string {
 	t.Helper()
 	data, err := filepath.Abs(sharedData)
 	if err != nil {
@@ -27,7 +27,7 @@ func realRecord(t testing.TB, portrait string) string {
 	if _, err := os.Stat(data); err != nil {
 		t.Skip("no ../shared/data: real prints are not tried")
 	}
-	print := func(n string) string { return filepath.Join(data, "tenprint", n+".png") }
+	print := func(n string) string { return filepath.Join(data, "tenprint", n+ending) }
 	r := record{Citizen: station.Citizen(cccd.Example(4)), PPI: 500, Portrait: filepath.Join(data, "face", portrait), Prints: map[station.Slot]paths{
 		"plain-right-four": {print("14")}, "plain-left-four": {print("11")}, "plain-thumbs": {print("12"), print("13")},
 	}}
@@ -47,8 +47,8 @@ func realRecord(t testing.TB, portrait string) string {
 
 // A card is made and believed of real ink: ten rolls, two slaps, two thumbs.
 func TestRealPrintsAndMannequinGoAllTheWay(t *testing.T) {
-	for _, portrait := range []string{"mannequin-480x640.jpg", "mannequin-1181x1575.jpg"} {
-		cmd := exec.Command(os.Args[0], "demo", "--once", "--listen", "127.0.0.1:0", "--record", realRecord(t, portrait))
+	for portrait, ending := range map[string]string{"mannequin-480x640.jpg": ".png", "mannequin-1181x1575.jpg": ".wsq"} {
+		cmd := exec.Command(os.Args[0], "demo", "--once", "--listen", "127.0.0.1:0", "--record", realRecord(t, portrait, ending))
 		cmd.Env = append(os.Environ(), asStationd+"=1")
 		out, err := cmd.CombinedOutput()
 		if err != nil || !bytes.Contains(out, []byte("verdict: VALID")) || strings.Count(string(out), " accepted ") != 14 {

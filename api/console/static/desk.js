@@ -129,7 +129,7 @@ function shot(c, turn) {
     c.word ? h("p", { class: "quiet" }, `${c.word.by}: ${c.word.reason}`) : "");
   const actions = [];
   if (isOpen() && !(c.state === "refused" && c.attempts >= 3)) {
-    const file = h("input", { type: "file", accept: "image/png,image/jpeg", "aria-label": `Upload ${s.name}`, onchange: () => doing(null, () => upload(c.slot, file.files[0])) });
+    const file = h("input", { type: "file", accept: "image/png,image/jpeg,.wsq", "aria-label": `Upload ${s.name}`, onchange: () => doing(null, () => upload(c.slot, file.files[0])) });
     actions.push(h("label", { class: "button small" }, "Upload", file));
     if (c.sensor) actions.push(act(simulated ? "Simulate" : "Capture", () => take(c.slot), { class: "small" }));
     if (s.fingers) actions.push(act("Missing…", () => describe(c.slot), { class: "small" }));
@@ -174,7 +174,7 @@ async function upload(slot, file) {
   if (!file) return;
   const query = new URLSearchParams();
   for (const m of missing[slot] || []) query.append("missing", `${m.position}:${m.presence}`);
-  await taken(slot, await call("POST", `/v1/enrollments/${current.id}/captures/${slot}?${query}`, file));
+  await taken(slot, await call("POST", `/v1/enrollments/${current.id}/captures/${slot}?${query}`, file, file.type || "image/wsq"));
 }
 
 async function takeAll() {
