@@ -3,25 +3,36 @@
 // nothing; biometrics does.
 //
 // Given is the sensor for a browser's upload or a file. Simulated plays the
-// frames it is given and marks them as simulated.
+// frames it is given and marks them as simulated. Package sbi drives scanners and
+// cameras behind MOSIP's Secure Biometric Interface.
 package capture
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 )
 
 // Frame is one image as a device gave it.
 type Frame struct {
-	Data      []byte    // encoded image
-	Media     string    // image/png or image/jpeg, as the device says
+	Data      []byte    // encoded image, or the record that holds it
+	Media     string    // image/png, image/jpeg or image/wsq, as the device says; from package sbi a record's
 	PPI       int       // pixels per inch as the device says, 0 where it does not
 	Device    string    // maker, model and serial as far as known
 	Simulated bool      // no person was in front of a device
 	At        time.Time // when it was taken
 }
+
+// Format writes what is known of the frame, with any verb: never the image.
+func (f Frame) Format(w fmt.State, _ rune) {
+	fmt.Fprintf(w, "%s of %d bytes, %d ppi, from %s", f.Media, len(f.Data), f.PPI, f.Device)
+}
+
+// LogValue is what Format writes: an image never reaches a log.
+func (f Frame) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(f)) }
 
 // Sensor takes one frame. It blocks until the device has one, ctx ends or the
 // device fails.

@@ -3,6 +3,9 @@ package capture_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,5 +52,21 @@ func TestAnEndedContextIsAnError(t *testing.T) {
 		if _, err := s.Capture(ctx); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
+	}
+}
+
+func TestAnImageIsNeverPrinted(t *testing.T) {
+	f := capture.Frame{Data: []byte("secret"), Media: "image/png", PPI: 500, Device: "upload"}
+	for _, form := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		for _, v := range []any{f, &f, struct{ F capture.Frame }{f}} {
+			if s := fmt.Sprintf(form, v); strings.Contains(s, "secret") || strings.Contains(s, "115 101") || strings.Contains(s, "736563") {
+				t.Errorf("%s: %s", form, s)
+			}
+		}
+	}
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("captured", "frame", f)
+	if s := log.String(); !strings.Contains(s, "image/png of 6 bytes, 500 ppi") || strings.Contains(s, "c2VjcmV0") {
+		t.Error(s)
 	}
 }
