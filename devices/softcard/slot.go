@@ -19,6 +19,7 @@ type Slot struct {
 	serial  uint64        // counts insertions
 	given   uint64        // the insertion last given out by Wait
 	changed chan struct{} // closed at every insertion and removal
+	empty   func()        // see WhenEmpty
 }
 
 // NewSlot makes an empty slot.
@@ -26,6 +27,13 @@ func NewSlot(name string) *Slot { return &Slot{name: name, changed: make(chan st
 
 // Name is the name the slot was made with.
 func (s *Slot) Name() string { return s.name }
+
+// WhenEmpty is card.Emptier's.
+func (s *Slot) WhenEmpty(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.empty = f
+}
 
 // Insert puts a chip in and powers it; a chip already there is taken out first.
 func (s *Slot) Insert(chip *Chip) {
@@ -43,6 +51,9 @@ func (s *Slot) Remove() {
 	defer s.mu.Unlock()
 	if s.chip != nil {
 		s.chip.Reset()
+	}
+	if s.empty != nil {
+		s.empty()
 	}
 	s.chip = nil
 	s.serial++
