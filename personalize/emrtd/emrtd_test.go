@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
@@ -32,12 +33,15 @@ type shelf struct {
 	padding int         // bytes behind each file
 	denied  map[lds.FileID]card.Status
 	current lds.FileID
+	short   bool // files are found by their short identifiers
 	reads   int
+	selects int
 }
 
 func (s *shelf) Transmit(c card.Command) (card.Response, error) {
 	switch c.INS {
 	case 0xA4:
+		s.selects++
 		s.current = lds.FileID(c.Data[0])<<8 | lds.FileID(c.Data[1])
 		if sw, ok := s.denied[s.current]; ok {
 			return card.Response{SW: sw}, nil
@@ -48,6 +52,9 @@ func (s *shelf) Transmit(c card.Command) (card.Response, error) {
 		return card.Response{SW: card.OK}, nil
 	case 0xB0, 0xB1:
 		s.reads++
+		if s.short && c.INS == 0xB0 && c.P1 > 0x7F {
+			s.current, c.P1 = 0x0100|lds.FileID(c.P1&0x1F), 0
+		}
 		return s.read(c)
 	}
 	return card.Response{SW: card.InsNotSupported}, nil
@@ -287,4 +294,41 @@ func FuzzRead(f *testing.F) {
 		_, _ = ReadLengths(card.Over(&hostile{script}))
 		_, _, _ = lifeCycle(card.Over(&hostile{script}), AID)
 	})
+}
+
+// What the chip does is in the rows, whatever it does: Inspect has an answer to it.
+func FuzzInspect(f *testing.F) {
+	f.Add([]byte{2, 0x90, 0, 2, 0x6A, 0x82, 2, 0x90, 0, 10, 1, 2, 3, 4, 5, 6, 7, 8, 0x90, 0, 2, 0x63, 0})
+	f.Add([]byte{2, 0x90, 0, 14, 0x7F, 0x66, 8, 2, 2, 0xFF, 0xFF, 2, 2, 0xFF, 0xFF, 0x90, 0, 2, 0x90, 0})
+	f.Fuzz(func(t *testing.T, script []byte) {
+		for _, door := range []access.Access{plainly{}, access.PACE{Info: access.PACEInfo{KeyBits: 128, Parameter: 12}, Password: access.CAN("123456")}} {
+			_, rows := Inspect(card.Over(&hostile{bytes.Clone(script)}), door, lds.Trust{}, time.Now())
+			if len(rows) == 0 || rows[0].Name != CheckAccess {
+				t.Errorf("rows %v", rows)
+			}
+			for _, r := range rows {
+				if r.Name == lds.CheckSOD && r.Result == lds.Passed {
+					t.Error("a chip without a trusted signer passes")
+				}
+			}
+		}
+	})
+}
+
+// plainly is a door that is open.
+type plainly struct{}
+
+func (plainly) Open(c card.Card) (card.Card, error) { return c, nil }
+
+// Each kind of chip is read in the commands that it bears: whole files by their short
+// identifiers, or selected and header first.
+func TestFewCommandsReadAFileAndMoreWhereTheChipInsists(t *testing.T) {
+	s := &shelf{files: map[lds.FileID][]byte{lds.DG1: file(lds.DG1, 90), lds.DG15: file(lds.DG15, 90)}, short: true}
+	if _, notes, err := Read(s, lds.DG1, lds.DG15); err != nil || len(notes) != 0 || s.reads != 2 || s.selects != 0 {
+		t.Errorf("%d reads, %d selects, notes %v, %v", s.reads, s.selects, notes, err)
+	}
+	s.short, s.reads = false, 0
+	if _, notes, err := Read(s, lds.DG1, lds.DG15); err != nil || len(notes) != 0 || s.reads != 1+2*2 || s.selects != 2 {
+		t.Errorf("without short identifiers: %d reads, %d selects, notes %v, %v", s.reads, s.selects, notes, err)
+	}
 }
