@@ -159,6 +159,36 @@ func TestEverySlotAndAlgorithmIsMadeReadBackAndProved(t *testing.T) {
 	}
 }
 
+// A key in 9d agrees and does not sign, on every algorithm, on cards with and without
+// the commands of YubiKeys.
+func TestEveryAlgorithmIsMadeAndProvedInEverySlot(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		for _, a := range []Algorithm{P256, P384, RSA2048} {
+			p := newIssuer(t).content(Key{Authentication, a}, Key{Signature, a}, Key{KeyManagement, a}, Key{CardAuthentication, a})
+			if p.Dialect = Own; plain {
+				p.KeepManagementKey, p.Issued.ManagementKey = true, p.Factory.ManagementKey
+			}
+			c := card.Over(newChip(t, softcard.Options{PlainPIV: plain}))
+			if err := take(c, p); err != nil {
+				t.Fatalf("plain %v, %s: %v", plain, a, err)
+			}
+			if digests, err := p.Prove(c); err != nil || len(digests) != 4 {
+				t.Errorf("plain %v, %s: %d proved, %v", plain, a, len(digests), err)
+			}
+			if a == RSA2048 {
+				continue
+			}
+			other, err := ecdsa.GenerateKey(map[Algorithm]elliptic.Curve{P256: elliptic.P256(), P384: elliptic.P384()}[a], rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := Possession(c, KeyManagement, other.Public(), p.Issued.PIN); !errors.Is(err, ErrForeignKey) {
+				t.Errorf("plain %v, %s: another key in 9d: %v", plain, a, err)
+			}
+		}
+	}
+}
+
 func TestAnotherChipsCertificateIsNotBelieved(t *testing.T) {
 	i := newIssuer(t)
 	p := i.content(Key{Authentication, P256})

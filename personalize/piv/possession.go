@@ -2,11 +2,13 @@ package piv
 
 import (
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 
@@ -15,14 +17,18 @@ import (
 )
 
 // Possession makes the chip sign a fresh challenge with the key of the slot and
-// holds the signature against pub (SP 800-73-4 part 2, 3.2.4 and appendix A.4). The
-// application is selected; an empty secret leaves the PIN out, which is right for
-// 9e only.
+// holds the signature against pub (SP 800-73-4 part 2, 3.2.4 and appendix A.4). An EC
+// key in 9d, which agrees on secrets and does not sign, agrees on one with a fresh key
+// of ours (appendix A.5.2). The application is selected; an empty secret leaves the
+// PIN out, which is right for 9e only.
 func Possession(c card.Card, slot Slot, pub crypto.PublicKey, secret string) error {
 	if secret != "" {
 		if err := verify(c, []byte(secret)); err != nil {
 			return err
 		}
+	}
+	if key, ok := pub.(*ecdsa.PublicKey); ok && slot == KeyManagement {
+		return agreement(c, slot, key)
 	}
 	challenge := make([]byte, 32)
 	if _, err := rand.Read(challenge); err != nil {
@@ -38,6 +44,35 @@ func Possession(c card.Card, slot Slot, pub crypto.PublicKey, secret string) err
 	}
 	if !check(signature) {
 		return fmt.Errorf("sign with slot %s: %w", slot, ErrForeignKey)
+	}
+	return nil
+}
+
+// agreement is possession by ECDH: the chip gives the x coordinate of the shared
+// point.
+func agreement(c card.Card, slot Slot, pub *ecdsa.PublicKey) error {
+	theirs, err := pub.ECDH()
+	if err != nil {
+		return fmt.Errorf("agree with slot %s: %w", slot, err)
+	}
+	ours, err := theirs.Curve().GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	want, err := ours.ECDH(theirs)
+	if err != nil {
+		return fmt.Errorf("agree with slot %s: %w", slot, err)
+	}
+	algorithm := P256
+	if theirs.Curve() == ecdh.P384() {
+		algorithm = P384
+	}
+	got, err := dynamic(c, byte(algorithm), byte(slot), 0x82, tlv.New(0x82), tlv.New(0x85, ours.PublicKey().Bytes()))
+	if err != nil {
+		return fmt.Errorf("agree with slot %s: %w", slot, err)
+	}
+	if subtle.ConstantTimeCompare(got, want) != 1 {
+		return fmt.Errorf("agree with slot %s: %w", slot, ErrForeignKey)
 	}
 	return nil
 }
