@@ -49,6 +49,7 @@ func finalChips(t *testing.T) map[string]*Chip {
 // A finished document is tried command by command: every instruction, with the
 // parameters and the data that once wrote it, in the clear and inside each channel.
 func TestFinishedDocumentIsNeitherWrittenNorGivesItsSecrets(t *testing.T) {
+	t.Parallel()
 	parameters := []uint16{0x0000, 0x0060, 0x0061, 0x0062, 0x0063, 0x0064, 0x0065, 0x0066, 0xDEAF, 0xDEAD, 0x0303, 0x8100}
 	for name, chip := range finalChips(t) {
 		chip.wait = func(time.Duration) {}
@@ -80,6 +81,9 @@ func TestFinishedDocumentIsNeitherWrittenNorGivesItsSecrets(t *testing.T) {
 				for i := range 2 * len(parameters) * len(contents) {
 					p, data := parameters[i/len(contents)%len(parameters)], contents[i%len(contents)]
 					class := byte(i / len(contents) / len(parameters) * classProprietary)
+					if class != 0 && i%len(contents) > 0 {
+						continue
+					}
 					cmd := card.Command{CLA: class, INS: byte(ins), P1: byte(p >> 8), P2: byte(p), Data: data, Ne: 256}
 					r, err := c.Transmit(cmd)
 					if err != nil { // the channel has ended
