@@ -10,6 +10,7 @@ import (
 
 	"cardstation/personalize/cccd"
 	"cardstation/personalize/emrtd"
+	"cardstation/personalize/lds"
 	"cardstation/personalize/pki"
 )
 
@@ -86,6 +87,9 @@ func (d *Prepared) For(chip string) (Plan, error) {
 	plan := Plan{
 		Profile: c.profile.Name, Chip: chip, Document: cccd.DocumentNumber(c.record.Holder.Number),
 		MRZ: d.content.MRZ, CAN: d.content.CAN,
+	}
+	if sod := d.content.Files[lds.SOD]; sod != nil {
+		plan.SOD = digest(sod)
 	}
 	if c.profile.manager != nil {
 		plan.Stages = append(plan.Stages, d.manager.keysStage())

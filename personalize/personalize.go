@@ -99,6 +99,7 @@ type Plan struct {
 	Document string     // document number, 9 characters
 	MRZ      access.MRZ // opens the finished card with BAC; zero where the profile writes no eMRTD
 	CAN      string     // opens the finished card with PACE; empty where the profile gives it none
+	SOD      string     // SHA-256 of the EF.SOD it writes, hex; empty where the profile writes no eMRTD
 	Stages   []Stage
 }
 

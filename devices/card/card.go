@@ -36,6 +36,12 @@ type Reader interface {
 	Wait(ctx context.Context) (Session, error)
 }
 
+// Emptier is a Reader that tells when its slot is seen empty.
+type Emptier interface {
+	// WhenEmpty has f called each time; f must not block.
+	WhenEmpty(f func())
+}
+
 // Session is one chip, powered, from its insertion to Close.
 type Session interface {
 	Channel

@@ -39,6 +39,7 @@ type Reader struct {
 	given   bool          // the chip that came with event number event was given
 	event   scard.StateFlag
 	current *Session // open now
+	empty   func()   // see WhenEmpty
 }
 
 // Open names a reader; nothing is asked of PC/SC before Wait.
@@ -48,6 +49,13 @@ func Open(name string) *Reader {
 
 // Name is the reader's name in PC/SC.
 func (r *Reader) Name() string { return r.name }
+
+// WhenEmpty is card.Emptier's; Wait looks.
+func (r *Reader) WhenEmpty(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.empty = f
+}
 
 // Hung tells whether a call into the reader is stuck, and since when.
 func (r *Reader) Hung() (since time.Time, hung bool) {
@@ -152,6 +160,9 @@ func (r *Reader) fresh(state scard.StateFlag) bool {
 	defer r.mu.Unlock()
 	if state&scard.StatePresent == 0 {
 		r.given = false
+		if r.empty != nil {
+			r.empty()
+		}
 		return false
 	}
 	return !r.given || r.event != state>>16

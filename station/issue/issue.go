@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"cardstation/devices/card"
@@ -19,6 +21,9 @@ import (
 
 // maxRefusals is how often one chip may refuse a step before it is scrapped.
 const maxRefusals = 2
+
+// maxChips is how many chips an order may spoil before a person has to look.
+const maxChips = 3
 
 // Issue makes one card of the chip behind c: identify, claim, compile, write,
 // read back, close. The answer is the issued order.
@@ -40,6 +45,9 @@ func (l *Line) Issue(ctx context.Context, reader string, c card.Card) (station.O
 	l.set(reader, func(s *ReaderStatus) {
 		*s = ReaderStatus{Name: s.Name, Use: s.Use, State: ReaderIdle, Card: station.CardID(chip)}
 	})
+	if err := l.authorised(); err != nil {
+		return station.Order{}, err
+	}
 	order, err := l.cfg.Orders.Claim(ctx, station.CardID(chip))
 	if err != nil {
 		return station.Order{}, err
@@ -52,6 +60,11 @@ func (l *Line) Issue(ctx context.Context, reader string, c card.Card) (station.O
 	if err != nil {
 		return order, l.failOrder(ctx, order, err)
 	}
+	if plan.SOD != "" {
+		if err := l.cfg.Register.Signed(context.WithoutCancel(ctx), order, plan.SOD); err != nil {
+			return order, err
+		}
+	}
 	l.set(reader, func(s *ReaderStatus) { s.Total = len(plan.Steps()) })
 	made, err := personalize.Run(ctx, c, plan, func(step string) error {
 		l.set(reader, func(s *ReaderStatus) { s.Step, s.Done = step, s.Done+1 })
@@ -60,7 +73,7 @@ func (l *Line) Issue(ctx context.Context, reader string, c card.Card) (station.O
 	if err != nil {
 		return order, l.failChip(ctx, order, err)
 	}
-	checks, err := l.readBack(c, order, plan)
+	checks, err := l.readBack(c, order, plan, made)
 	if err != nil {
 		if _, gone := personalize.Identify(c); errors.Is(gone, card.ErrGone) || errors.Is(gone, card.ErrNoAnswer) {
 			err = fmt.Errorf("%w: %w", err, gone) // the chip left; it did nothing wrong
@@ -69,7 +82,11 @@ func (l *Line) Issue(ctx context.Context, reader string, c card.Card) (station.O
 	}
 	order.State, order.Changed = station.OrderIssued, l.cfg.Now().UTC()
 	order.Receipt = receipt(order, made, reader, checks, start, order.Changed)
-	if err := l.cfg.Orders.CloseOrder(context.WithoutCancel(ctx), order, event(station.OrderWasIssued, order, order.Receipt)); err != nil {
+	err = l.cfg.Orders.CloseOrder(context.WithoutCancel(ctx), order, event(station.OrderWasIssued, order, order.Receipt))
+	if station.KindOf(err) == station.Conflict { // cancelled or returned meanwhile: the chip is scrapped
+		return order, err
+	}
+	if err != nil {
 		return order, &station.Error{Kind: station.StopLine, What: "close order " + order.ID, Err: err,
 			Hint: "leave the card in the reader and call the supervisor: it is written, but the station could not note it down"}
 	}
@@ -99,7 +116,7 @@ func (l *Line) failOrder(ctx context.Context, o station.Order, cause error) erro
 		return &station.Error{Kind: station.StopLine, What: "note the failure of order " + o.ID, Err: errors.Join(err, cause)}
 	}
 	return &station.Error{Kind: station.CallSupervisor, What: "prepare order " + o.ID, Err: cause,
-		Hint: "the order was set aside, the blank is unused; mend the order's data and return it to the queue"}
+		Hint: "the order was set aside, the blank is unused; look after what the cause names (the citizen's data, the card profile) and return the order to the queue"}
 }
 
 // failChip decides between putting the same chip back and scrapping it.
@@ -121,9 +138,17 @@ func (l *Line) failChip(ctx context.Context, o station.Order, cause error) error
 	if n < maxRefusals {
 		return &station.Error{Kind: station.Retry, What: "issue order " + o.ID, Err: cause, Hint: "take the card out and put it in again; if it fails again it is scrapped"}
 	}
-	o.State, o.Reason, o.Changed = station.OrderPending, cause.Error(), l.cfg.Now().UTC()
-	if err := l.cfg.Orders.CloseOrder(context.WithoutCancel(ctx), o, event(station.OrderReturned, o, reason{o.Reason})); err != nil {
+	o.Reason, o.Changed = cause.Error(), l.cfg.Now().UTC()
+	told := station.OrderReturned
+	if o.State = station.OrderPending; o.Attempts >= maxChips {
+		o.State, told = station.OrderFailed, station.OrderHasFailed
+	}
+	if err := l.cfg.Orders.CloseOrder(context.WithoutCancel(ctx), o, event(told, o, reason{o.Reason})); err != nil {
 		return &station.Error{Kind: station.StopLine, What: "return order " + o.ID, Err: errors.Join(err, cause)}
+	}
+	if o.State == station.OrderFailed {
+		return &station.Error{Kind: station.CallSupervisor, What: "issue order " + o.ID, Err: cause,
+			Hint: fmt.Sprintf("%d chips were spoilt over this order: it is set aside, and this chip goes with the spoilt ones", o.Attempts)}
 	}
 	return &station.Error{Kind: station.ReplaceCard, What: "issue order " + o.ID, Err: cause,
 		Hint: "this chip is scrapped: put it with the spoilt ones; the order waits for another blank"}
@@ -152,14 +177,20 @@ func receipt(o station.Order, made personalize.Receipt, reader string, checks []
 
 // readBack reads the locked chip as a verifier would. Any check that fails, and
 // any but the optional ones that could not be done, is an error.
-func (l *Line) readBack(c card.Card, o station.Order, plan personalize.Plan) ([]station.Check, error) {
-	if plan.MRZ == (access.MRZ{}) {
-		return nil, nil
+func (l *Line) readBack(c card.Card, o station.Order, plan personalize.Plan, made personalize.Receipt) ([]station.Check, error) {
+	var checks []station.Check
+	for _, slot := range slices.Sorted(maps.Keys(made.Certificates)) {
+		checks = append(checks, station.Check{Name: "PIV key and certificate " + slot, Result: station.Passed}) // read back by the stage's proof
 	}
-	files, rows := emrtd.Inspect(c, access.BAC{MRZ: plan.MRZ}, l.cfg.Trust, l.cfg.Now())
-	checks := make([]station.Check, 0, len(rows))
+	if plan.MRZ == (access.MRZ{}) {
+		return checks, nil
+	}
+	files, rows := emrtd.Inspect(c, access.BAC{MRZ: plan.MRZ}, l.cfg.Trust(), l.cfg.Now())
 	for _, r := range rows {
 		checks = append(checks, station.Check{Name: r.Name, Result: station.Result(r.Result), Why: r.Why})
+		if r.Result != lds.Passed && ownChecks[r.Name] {
+			return checks, unfit(r)
+		}
 		if r.Result == lds.Failed || r.Result == lds.NotDone && !notOffered[r.Name] {
 			return checks, fmt.Errorf("read back: %s: %s: %s", r.Name, r.Result, r.Why)
 		}
@@ -181,12 +212,16 @@ func ofOrder(files lds.Files, o station.Order) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("DG13: %w", err)
 	}
+	same := national.Holder == cccd.Holder(o.Citizen) && national.Issue == o.Issue && sameExpiry(national.Expiry, o.Expiry)
+	if len(o.Portrait) == 0 { // under 6
+		_, has := files[lds.DG2]
+		return same && !has, nil
+	}
 	faces, err := lds.DecodeDG2(files[lds.DG2])
 	if err != nil {
 		return false, fmt.Errorf("DG2: %w", err)
 	}
-	return national.Holder == cccd.Holder(o.Citizen) && national.Issue == o.Issue && sameExpiry(national.Expiry, o.Expiry) &&
-		len(faces) == 1 && len(faces[0].Images) == 1 && bytes.Equal(faces[0].Images[0].Data, o.Portrait), nil
+	return same && len(faces) == 1 && len(faces[0].Images) == 1 && bytes.Equal(faces[0].Images[0].Data, o.Portrait), nil
 }
 
 func sameExpiry(card, order string) bool {

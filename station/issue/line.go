@@ -32,14 +32,23 @@ type Orders interface {
 	CloseOrder(context.Context, station.Order, station.Event) error
 }
 
+// Register remembers every document that was signed for a chip.
+type Register interface {
+	// Signed notes, durably, that an EF.SOD of this SHA-256 (hex) may come to stand
+	// on the order's chip. A card of a chip that is later scrapped is known by it.
+	Signed(ctx context.Context, o station.Order, digest string) error
+}
+
 // Config is what a Line works with.
 type Config struct {
 	Orders    Orders
+	Register  Register
 	Authority personalize.Authority
-	Trust     lds.Trust
-	Profile   func(name string) (personalize.Profile, error)
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Trust is what the read-back believes, as it now is.
+	Trust   func() lds.Trust
+	Profile func(name string) (personalize.Profile, error)
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Line is a set of readers under one controller.
@@ -49,6 +58,7 @@ type Line struct {
 	desk map[string]*ReaderStatus
 	fail map[station.CardID]int // refusals of a chip since the start
 	poke chan struct{}          // closed and renewed when an order may have come
+	fit  time.Time              // until then the authority counts as in order
 }
 
 // New makes a Line without readers.
@@ -141,6 +151,11 @@ func (l *Line) Serve(ctx context.Context, r card.Reader) {
 		delete(l.desk, r.Name())
 		l.mu.Unlock()
 	}()
+	if e, ok := r.(card.Emptier); ok {
+		e.WhenEmpty(func() {
+			l.set(r.Name(), func(s *ReaderStatus) { *s = ReaderStatus{Name: s.Name, Use: s.Use, State: ReaderEmpty} })
+		})
+	}
 	for ctx.Err() == nil {
 		session, err := r.Wait(ctx)
 		if err != nil {

@@ -44,7 +44,7 @@ type Queue struct {
 // Create puts an order into the queue. The same content again gives the same
 // answer; other content under a known ID is station.Conflict.
 func (q Queue) Create(ctx context.Context, by station.Person, o station.Order) (station.Order, error) {
-	if err := allowed(by, "order a card"); err != nil {
+	if err := orders(by, "order a card"); err != nil {
 		return o, err
 	}
 	if err := q.check(&o); err != nil {
@@ -97,13 +97,22 @@ func (q Queue) check(o *station.Order) error {
 	if err := q.Profile(o.Profile); err != nil {
 		faults["profile"] = err.Error()
 	}
-	if o.Portrait, err = q.Portrait(o.Portrait); err != nil {
-		faults["portrait"] = err.Error()
+	if len(o.Portrait) > 0 || !Young(o.Citizen.BirthDate, issued) {
+		if o.Portrait, err = q.Portrait(o.Portrait); err != nil {
+			faults["portrait"] = err.Error()
+		}
 	}
 	if len(faults) > 0 {
 		return &station.Error{Kind: station.Correct, What: fmt.Sprintf("order %.64q cannot be made", o.ID), Fields: faults, Hint: "mend the fields named and send the order again"}
 	}
 	return nil
+}
+
+// Young tells whether a citizen, born on a calendar date, is under 6 on a day: no
+// portrait is taken then (Law 26/2023).
+func Young(birth string, day time.Time) bool {
+	born, err := time.Parse(time.DateOnly, birth)
+	return err == nil && day.Before(born.AddDate(6, 0, 0))
 }
 
 // sameOrder compares what a client decides on.
@@ -127,7 +136,7 @@ func (q Queue) List(ctx context.Context, query station.Query) ([]station.Order, 
 
 // Update gives an order that no chip is bound to yet new content.
 func (q Queue) Update(ctx context.Context, by station.Person, o station.Order) (station.Order, error) {
-	if err := allowed(by, "change order "+o.ID); err != nil {
+	if err := orders(by, "change order "+o.ID); err != nil {
 		return o, err
 	}
 	if err := q.check(&o); err != nil {
@@ -136,6 +145,9 @@ func (q Queue) Update(ctx context.Context, by station.Person, o station.Order) (
 	return q.move(ctx, by, o.ID, station.OrderReceived, "changed", func(old *station.Order) error {
 		if old.State != station.OrderPending && old.State != station.OrderFailed {
 			return wrongState(*old, "be changed")
+		}
+		if old.EnrolmentID != "" {
+			return &station.Error{Kind: station.Conflict, What: "change order " + old.ID, Hint: "its content was approved at the desk: cancel it and enrol the citizen again"}
 		}
 		old.Priority, old.Profile, old.Citizen, old.Portrait, old.Issue, old.Expiry, old.Type = o.Priority, o.Profile, o.Citizen, o.Portrait, o.Issue, o.Expiry, o.Type
 		return nil
@@ -192,6 +204,15 @@ func note(t station.EventType, subject string, by station.Person, why string) ([
 
 func wrongState(o station.Order, what string) error {
 	return station.Errorf(station.Conflict, "order %s is %s and cannot %s", o.ID, o.State, what)
+}
+
+// orders tells who may order a card without an enrolment at this station: not the
+// line, which makes it.
+func orders(by station.Person, what string) error {
+	if by.Has(station.RoleSupervisor, station.RoleAdmin) {
+		return nil
+	}
+	return &station.Error{Kind: station.Forbidden, What: what, Hint: "a person with the role supervisor may"}
 }
 
 func allowed(by station.Person, what string) error {

@@ -31,7 +31,7 @@ func TestForgedCardsAreNotValid(t *testing.T) {
 		t.Fatal(err)
 	}
 	genuine.Reset()
-	v, files, err := verify.Judge(t.Context(), card.Over(genuine), keyOf(o), l.keys.trust, l.db, time.Now)
+	v, files, err := verify.Judge(t.Context(), card.Over(genuine), keyOf(o), l.keys.trust(), l.db, time.Now)
 	if err != nil || v.Outcome != station.Valid {
 		t.Fatalf("%v %v", v.Checks, err)
 	}
@@ -69,7 +69,7 @@ func TestForgedCardsAreNotValid(t *testing.T) {
 		}), "DG13 hash", station.Failed, station.NotValid},
 		{"no key for active authentication", forge(func(f lds.Files) { delete(f, lds.DG15) }), emrtd.CheckActive, station.NotDone, station.NotChecked},
 	} {
-		v, _, err := verify.Judge(t.Context(), card.Over(c.chip), keyOf(o), l.keys.trust, l.db, time.Now)
+		v, _, err := verify.Judge(t.Context(), card.Over(c.chip), keyOf(o), l.keys.trust(), l.db, time.Now)
 		if err != nil || v.Outcome != c.outcome || resultOf(v, c.row) != c.result {
 			t.Errorf("%s: %s, %q is %q (%v)\n%v", c.name, v.Outcome, c.row, resultOf(v, c.row), err, v.Checks)
 		}
@@ -77,7 +77,7 @@ func TestForgedCardsAreNotValid(t *testing.T) {
 
 	stranger := newLineForTest(t)
 	genuine.Reset()
-	v, _, err = verify.Judge(t.Context(), card.Over(genuine), keyOf(o), stranger.keys.trust, nil, time.Now)
+	v, _, err = verify.Judge(t.Context(), card.Over(genuine), keyOf(o), stranger.keys.trust(), nil, time.Now)
 	if err != nil || v.Outcome == station.Valid || resultOf(v, "country signer") != station.Failed {
 		t.Errorf("signed by a stranger of the same state: %s %v (%v)", v.Outcome, v.Checks, err)
 	}
@@ -91,7 +91,7 @@ func TestForgedCardsAreNotValid(t *testing.T) {
 		t.Fatal(err)
 	}
 	genuine.Reset()
-	v, _, err = verify.Judge(t.Context(), card.Over(genuine), keyOf(o), l.keys.trust, l.db, time.Now)
+	v, _, err = verify.Judge(t.Context(), card.Over(genuine), keyOf(o), l.keys.trust(), l.db, time.Now)
 	if err != nil || v.Outcome != station.NotValid || resultOf(v, verify.CheckRevocation) != station.Failed {
 		t.Errorf("revoked: %s %v (%v)", v.Outcome, v.Checks, err)
 	}

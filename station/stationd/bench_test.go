@@ -136,7 +136,8 @@ func BenchmarkIssue(b *testing.B) {
 			for b.Loop() {
 				chip = &tape{Chip: blankChip(b)}
 				s, done := w.open(b, chip)
-				line := issue.New(issue.Config{Orders: &oneOrder{order: order, step: func(string) {}}, Authority: keys.authority, Trust: keys.trust,
+				queue := &oneOrder{order: order, step: func(string) {}}
+				line := issue.New(issue.Config{Orders: queue, Register: queue, Authority: keys.authority, Trust: keys.trust,
 					Profile: personalize.LoadProfile, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 				start := time.Now()
 				if _, err := line.Issue(b.Context(), w.name, card.Over(s)); err != nil {
@@ -153,7 +154,7 @@ func BenchmarkIssue(b *testing.B) {
 				mark = len(chip.recorded)
 				s, done := w.open(b, chip)
 				start := time.Now()
-				v, _, err := verify.Judge(b.Context(), card.Over(s), keyOf(order), keys.trust, nil, time.Now)
+				v, _, err := verify.Judge(b.Context(), card.Over(s), keyOf(order), keys.trust(), nil, time.Now)
 				if err != nil || v.Outcome != station.Valid {
 					b.Fatalf("%v %v", v.Checks, err)
 				}

@@ -110,7 +110,7 @@ func (c *cardIssueCmd) Run(s *session) error {
 			fmt.Fprintln(s.out, " ", name)
 		}
 	}}
-	line := issue.New(issue.Config{Orders: queue, Authority: keys.authority, Trust: keys.trust, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	line := issue.New(issue.Config{Orders: queue, Register: queue, Authority: keys.authority, Trust: keys.trust, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Profile: func(string) (personalize.Profile, error) { return profile, nil }})
 	done, err := line.Issue(s.ctx, c.Reader, card.Over(chip))
 	if err != nil {
@@ -153,6 +153,9 @@ func (q *oneOrder) Step(_ context.Context, _ station.Order, step string) error {
 	return nil
 }
 
+// Signed remembers nothing: without a daemon nobody asks.
+func (q *oneOrder) Signed(context.Context, station.Order, string) error { return nil }
+
 func (q *oneOrder) CloseOrder(_ context.Context, o station.Order, _ station.Event) error {
 	q.order = o
 	return nil
@@ -169,9 +172,12 @@ func (r record) order(profile string, now time.Time) (station.Order, error) {
 	if len(fields) > 0 {
 		return station.Order{}, &station.Error{Kind: station.Correct, What: fmt.Sprintf("record of the citizen: %v", fields), Fields: fields}
 	}
-	portrait, err := portraitFor(r.frames[station.Portrait].Data)
-	if err != nil {
-		return station.Order{}, err
+	var portrait []byte
+	if frame, ok := r.frames[station.Portrait]; ok || !issue.Young(r.Citizen.BirthDate, now) {
+		var err error
+		if portrait, err = portraitFor(frame.Data); err != nil {
+			return station.Order{}, err
+		}
 	}
 	o := station.Order{Format: station.Format, ID: "record", Profile: profile, Type: r.Type, Citizen: r.Citizen, Portrait: portrait,
 		Issue: r.Issue, Expiry: r.Expiry, Created: now, Changed: now}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -54,6 +56,20 @@ type centreConfig struct {
 	Key         string `yaml:"key"`
 }
 
+// check refuses an address that is none of a centre.
+func (c centreConfig) check() error {
+	if c == (centreConfig{}) {
+		return nil
+	}
+	for _, address := range strings.Split(c.URL, ",") {
+		u, err := url.Parse(strings.TrimSpace(address))
+		if err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls" {
+			return &station.Error{Kind: station.Correct, What: fmt.Sprintf("centre address %q", address), Hint: "give nats://HOST:PORT or tls://HOST:PORT"}
+		}
+	}
+	return nil
+}
+
 // UnmarshalYAML takes "nats://..." alone as well.
 func (c *centreConfig) UnmarshalYAML(raw []byte) error {
 	if yaml.Unmarshal(raw, &c.URL) == nil {
@@ -98,6 +114,12 @@ func (c config) check() error {
 	}
 	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
 		return station.Errorf(station.Correct, "tls wants both a certificate and a key")
+	}
+	if c.Watchdog < time.Second {
+		return station.Errorf(station.Correct, "watchdog of %v: a chip needs a second or more for one command", c.Watchdog)
+	}
+	if err := c.Centre.check(); err != nil {
+		return err
 	}
 	if ip := net.ParseIP(host); c.TLS.Certificate == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return &station.Error{Kind: station.Correct, What: fmt.Sprintf("listen on %s without tls", c.Listen),

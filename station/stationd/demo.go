@@ -77,7 +77,9 @@ func (c *demoCmd) Run(s *session) error {
 	show := &showing{demoCmd: c, house: h, hands: hands, staff: staff, out: out, start: start}
 	v, err := show.first(ctx, citizen)
 	if err == nil && !c.Once {
-		show.console(l)
+		if err := show.console(s, l); err != nil {
+			stop()
+		}
 		select {
 		case <-ctx.Done():
 		case err = <-served:
@@ -316,9 +318,12 @@ func (d *showing) issue(ctx context.Context, id string) (station.Order, error) {
 }
 
 // console says where the station can be looked at.
-func (d *showing) console(l net.Listener) {
-	fmt.Fprintf(d.out, "\nthe station stays up: %s\n", address(d.cfg, l))
-	fmt.Fprintf(d.out, "  log in as desk, supervisor, line, office or admin; password %s\n", d.staff.password)
-	fmt.Fprintln(d.out, "  a simulated hand puts a blank into the line's reader for each order and lays the finished card on the office's reader")
-	fmt.Fprintln(d.out, "  ctrl-c ends it")
+func (d *showing) console(s *session, l net.Listener) error {
+	logins := []station.Role{station.RoleDesk, station.RoleSupervisor, station.RoleLine, station.RoleOffice, station.RoleAdmin}
+	return s.show(map[string]any{"address": address(d.cfg, l), "logins": logins, "password": d.staff.password, "simulated": true}, func(w io.Writer) {
+		fmt.Fprintf(w, "\nthe station stays up: %s\n", address(d.cfg, l))
+		fmt.Fprintf(w, "  log in as desk, supervisor, line, office or admin; password %s\n", d.staff.password)
+		fmt.Fprintln(w, "  a simulated hand puts a blank into the line's reader for each order and lays the finished card on the office's reader")
+		fmt.Fprintln(w, "  ctrl-c ends it")
+	})
 }

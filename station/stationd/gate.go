@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"image"
 
 	"cardstation/biometrics"
@@ -49,12 +50,9 @@ const maxDG2 = 20 << 10
 
 // fitPortrait gives the JPEG for DG2 of a picture sent with an order.
 func fitPortrait(data []byte) ([]byte, error) {
-	img, err := biometrics.Decode(data)
-	if err != nil {
-		return nil, err
-	}
-	if len(data) <= maxDG2 && img.Media == "image/jpeg" {
+	made, err := portraitFor(data)
+	if err == nil && len(data) <= maxDG2 && bytes.HasPrefix(data, []byte{0xFF, 0xD8}) {
 		return data, nil
 	}
-	return portraitFor(data)
+	return made, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,7 +32,7 @@ func (c config) storePath() string { return filepath.Join(c.Data, "station.db") 
 // lineKeys is what a line signs with and what its read-back believes.
 type lineKeys struct {
 	authority personalize.Authority
-	trust     lds.Trust
+	trust     func() lds.Trust
 }
 
 // loadKeys reads a key folder.
@@ -40,15 +41,12 @@ func loadKeys(dir string) (lineKeys, error) {
 	if err != nil {
 		return lineKeys{}, &station.Error{Kind: station.Correct, What: "keys in " + dir, Err: err, Hint: "stationd keys init --demo DIR makes keys to try things out with"}
 	}
-	cards, err := personalize.NewCardKeys(keys.Master)
+	authority, err := personalize.NewAuthority(keys)
 	if err != nil {
 		return lineKeys{}, err
 	}
-	trust, err := pki.LoadTrust(dir)
-	if err != nil {
-		return lineKeys{}, station.Errorf(station.Correct, "trust in %s: %w", dir, err)
-	}
-	return lineKeys{personalize.Authority{Document: keys.Document, Citizen: keys.Citizen, Cards: cards, Demo: keys.Demo}, trust}, nil
+	trust, err := openTrust(dir)
+	return lineKeys{authority, trust.now}, err
 }
 
 // house is the station with its rooms wired together.
@@ -81,9 +79,11 @@ func build(cfg config, f fittings) (*house, error) {
 	}
 	trust := keys.trust
 	if cfg.Trust != "" {
-		if trust, err = pki.LoadTrust(cfg.Trust); err != nil {
-			return nil, station.Errorf(station.Correct, "trust in %s: %w", cfg.Trust, err)
+		folder, err := openTrust(cfg.Trust)
+		if err != nil {
+			return nil, err
 		}
+		trust = folder.now
 	}
 	if _, err := personalize.LoadProfile(cfg.Profile); err != nil {
 		return nil, station.Errorf(station.Correct, "card profile: %w", err)
@@ -93,7 +93,7 @@ func build(cfg config, f fittings) (*house, error) {
 		return nil, err
 	}
 	h := &house{cfg: cfg, log: f.log, db: db, keys: keys}
-	h.line = issue.New(issue.Config{Orders: db, Authority: keys.authority, Trust: keys.trust, Profile: personalize.LoadProfile, Now: time.Now, Log: f.log})
+	h.line = issue.New(issue.Config{Orders: db, Register: db, Authority: keys.authority, Trust: keys.trust, Profile: personalize.LoadProfile, Now: time.Now, Log: f.log})
 	h.queue = issue.Queue{Book: db, Keeper: db, Now: time.Now, Poke: h.line.Poke, Profile: func(name string) error {
 		_, err := personalize.LoadProfile(name)
 		return err
@@ -135,6 +135,7 @@ func (h *house) serve(ctx context.Context, l net.Listener) error {
 		})
 	}
 	start("readers", func() error { return h.slots.run(ctx) })
+	start("readers", func() error { h.watchReaders(ctx); return nil })
 	start("feed", func() error { return h.feed(ctx) })
 	start("api", func() error {
 		if err := h.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -155,6 +156,22 @@ func (h *house) serve(ctx context.Context, l net.Listener) error {
 	}
 	wg.Wait()
 	return err
+}
+
+// watchReaders logs what is wrong with the readers, when it changes.
+func (h *house) watchReaders(ctx context.Context) {
+	for told := ""; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(2 * time.Second):
+		}
+		if now := h.slots.Problem(); now != told {
+			if told = now; now != "" {
+				h.log.Warn("readers", "problem", now)
+			}
+		}
+	}
 }
 
 // feed sends finished steps on: to the centre, or to this station's own queue.
@@ -185,7 +202,7 @@ func (p poking) PutOrder(ctx context.Context, o station.Order, events ...station
 // runCmd runs the station.
 type runCmd struct {
 	Config string `short:"c" type:"existingfile" help:"Configuration file (YAML)."`
-	Debug  bool   `help:"Log every request and command header."`
+	Debug  bool   `help:"Log every request."`
 }
 
 func (c *runCmd) Run(s *session) error {
@@ -203,13 +220,17 @@ func (c *runCmd) Run(s *session) error {
 		return err
 	}
 	defer h.close()
-	if err := h.first(s); err != nil {
-		return err
-	}
 	l, err := cfg.listen()
 	if err != nil {
 		return err
 	}
+	if err := h.first(s); err != nil {
+		return err
+	}
+	if err := h.db.Record(s.ctx, station.Event{Format: station.Format, Type: station.StationStarted, Subject: cfg.Station, Actor: "station"}); err != nil {
+		return err
+	}
+	defer log.Info("station stopped")
 	log.Info("station ready", "station", cfg.Station, "address", address(cfg, l), "demo keys", h.keys.authority.Demo)
 	return h.serve(s.ctx, l)
 }
@@ -220,8 +241,9 @@ func (h *house) first(s *session) error {
 	if err != nil || !created {
 		return err
 	}
-	fmt.Fprintf(s.out, "first administrator: login %s, password %s (shown this once)\n", login, password)
-	return nil
+	return s.show(map[string]string{"login": login, "password": password}, func(w io.Writer) {
+		fmt.Fprintf(w, "first administrator: login %s, password %s (shown this once)\n", login, password)
+	})
 }
 
 func address(cfg config, l net.Listener) string {

@@ -154,7 +154,7 @@ func (k *killTest) people() {
 		k.t.Fatalf("administrator cannot log in: %d", code)
 	}
 	k.token = in.Token
-	code := k.call("PUT", "/v1/people/worker", map[string]any{"name": "worker", "roles": []string{"desk", "line"}, "password": "a long enough one"}, nil)
+	code := k.call("PUT", "/v1/people/worker", map[string]any{"name": "worker", "roles": []string{"desk", "line", "supervisor"}, "password": "a long enough one"}, nil)
 	if code >= 300 {
 		k.t.Fatalf("person not made: %d", code)
 	}

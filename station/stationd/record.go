@@ -24,11 +24,11 @@ import (
 // file. `stationd card record --example` writes a complete one.
 type record struct {
 	Citizen  station.Citizen                    `json:"citizen"`
-	Type     string                             `json:"type,omitempty"`   // FIRST_ISSUANCE if empty
-	Issue    string                             `json:"issue,omitempty"`  // calendar date; today if empty
-	Expiry   string                             `json:"expiry,omitempty"` // calendar date; by the renewal ages if empty
-	Portrait string                             `json:"portrait"`
-	PPI      int                                `json:"ppi,omitempty"` // of the prints whose file does not say it
+	Type     string                             `json:"type,omitempty"`     // FIRST_ISSUANCE if empty
+	Issue    string                             `json:"issue,omitempty"`    // calendar date; today if empty
+	Expiry   string                             `json:"expiry,omitempty"`   // calendar date; by the renewal ages if empty
+	Portrait string                             `json:"portrait,omitempty"` // none under 6
+	PPI      int                                `json:"ppi,omitempty"`      // of the prints whose file does not say it
 	Prints   map[station.Slot]paths             `json:"prints"`
 	Missing  map[station.Slot][]station.Missing `json:"missing,omitempty"`
 	// Simulated says that no person stands behind the images.
@@ -73,8 +73,10 @@ func loadRecord(path string) (record, error) {
 	}
 	dir := filepath.Dir(path)
 	r.frames = map[station.Slot]capture.Frame{}
-	if r.frames[station.Portrait], err = r.frame(dir, paths{r.Portrait}, 0); err != nil {
-		return r, err
+	if r.Portrait != "" {
+		if r.frames[station.Portrait], err = r.frame(dir, paths{r.Portrait}, 0); err != nil {
+			return r, err
+		}
 	}
 	known := map[station.Slot]bool{}
 	for _, f := range station.FingerSlots {
@@ -165,6 +167,10 @@ func (r record) save(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
+	path := filepath.Join(dir, "record.json")
+	if _, err := os.Stat(path); err == nil {
+		return "", &station.Error{Kind: station.Conflict, What: fmt.Sprintf("%s is there already", path), Hint: "name an empty or new folder"}
+	}
 	for slot, f := range r.frames {
 		name := r.Portrait
 		if slot != station.Portrait {
@@ -177,10 +183,6 @@ func (r record) save(dir string) (string, error) {
 	raw, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return "", err
-	}
-	path := filepath.Join(dir, "record.json")
-	if _, err := os.Stat(path); err == nil {
-		return "", &station.Error{Kind: station.Conflict, What: fmt.Sprintf("%s is there already", path), Hint: "name an empty or new folder"}
 	}
 	return path, os.WriteFile(path, append(raw, '\n'), 0o600)
 }

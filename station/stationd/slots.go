@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -29,6 +30,14 @@ type pcscReaders struct{ watchdog time.Duration }
 
 func (pcscReaders) Watch(ctx context.Context, changed func([]string)) error {
 	return pcsc.Watch(ctx, changed)
+}
+
+// Problem says why no reader can be seen.
+func (pcscReaders) Problem() string {
+	if _, err := pcsc.Names(); err != nil {
+		return err.Error() + ": is pcscd running?"
+	}
+	return ""
 }
 
 func (p pcscReaders) Open(name string) card.Reader {
@@ -159,6 +168,24 @@ func (s *slots) Status() []issue.ReaderStatus {
 		}
 	}
 	return all
+}
+
+// Problem says why readers that should be there are not; empty where nothing is
+// wrong.
+func (s *slots) Problem() string {
+	if p, ok := s.drivers.(interface{ Problem() string }); ok {
+		if why := p.Problem(); why != "" {
+			return why
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range s.office {
+		if !slices.Contains(s.all, name) {
+			return fmt.Sprintf("the office's reader %q is not attached", name)
+		}
+	}
+	return ""
 }
 
 // run keeps one controller on each reader of the line, until ctx is done and

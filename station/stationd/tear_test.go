@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -47,9 +48,15 @@ func newLineForTest(t testing.TB) *lineForTest {
 	return &lineForTest{t: t, db: db, keys: keys, line: newLine(db, keys)}
 }
 
+// ledger is the store as a line uses it.
+type ledger interface {
+	issue.Orders
+	issue.Register
+}
+
 // newLine is a line after a start: it remembers nothing.
-func newLine(db issue.Orders, keys lineKeys) *issue.Line {
-	return issue.New(issue.Config{Orders: db, Authority: keys.authority, Trust: keys.trust, Profile: personalize.LoadProfile,
+func newLine(db ledger, keys lineKeys) *issue.Line {
+	return issue.New(issue.Config{Orders: db, Register: db, Authority: keys.authority, Trust: keys.trust, Profile: personalize.LoadProfile,
 		Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 }
 
@@ -98,7 +105,7 @@ func (l *lineForTest) issuedOnce(o station.Order, chip *softcard.Chip) error {
 		return fmt.Errorf("card is %q for order %q (%v)", c.State, c.OrderID, err)
 	}
 	chip.Reset()
-	v, _, err := verify.Judge(l.t.Context(), card.Over(chip), keyOf(done), l.keys.trust, l.db, time.Now)
+	v, _, err := verify.Judge(l.t.Context(), card.Over(chip), keyOf(done), l.keys.trust(), l.db, time.Now)
 	if err != nil || v.Outcome != station.Valid {
 		return fmt.Errorf("verdict %s %v (%v)", v.Outcome, v.Checks, err)
 	}
@@ -243,5 +250,109 @@ func TestStoreThatFailsAtTheReceiptStopsTheLineAndIssuesOnce(t *testing.T) {
 		if err := l.issuedOnce(o, chip); err != nil {
 			t.Errorf("persisted %v: %v", after, err)
 		}
+	}
+}
+
+// A chip that was finished and then scrapped, because its order was returned or
+// cancelled, is no valid card: there is one valid card for an order, or none.
+func TestFinishedButScrappedChipIsNotValid(t *testing.T) {
+	l := newLineForTest(t)
+	portrait := portraitForTest()
+	slot := softcard.NewSlot("scrap")
+	for _, end := range []string{station.OrderPending, station.OrderCancelled} {
+		o, spoilt := l.order(portrait), blankChip(t)
+		line := newLine(&failing{l.db, false, 1}, l.keys) // written to the end, not noted down
+		if _, err := line.Issue(t.Context(), "r", card.Over(spoilt)); station.KindOf(err) != station.StopLine {
+			t.Fatal(err)
+		}
+		_, err := l.db.UpdateOrder(t.Context(), o.ID, func(o *station.Order) ([]station.Event, error) {
+			o.State, o.Reason = end, "the controller says so"
+			return nil, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if end == station.OrderPending {
+			good := blankChip(t)
+			if err := l.insert(slot, good); err != nil {
+				t.Fatal(err)
+			}
+			if v := l.judge(o, good); v.Outcome != station.Valid {
+				t.Errorf("%s: the second chip: %s %v", end, v.Outcome, v.Checks)
+			}
+		}
+		if v := l.judge(o, spoilt); v.Outcome != station.NotValid || resultOf(v, verify.CheckRevocation) != station.Failed {
+			t.Errorf("%s: the scrapped chip: %s %v", end, v.Outcome, v.Checks)
+		}
+	}
+}
+
+func (l *lineForTest) judge(o station.Order, chip *softcard.Chip) station.Verdict {
+	l.t.Helper()
+	chip.Reset()
+	v, _, err := verify.Judge(l.t.Context(), card.Over(chip), keyOf(o), l.keys.trust(), l.db, time.Now)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return v
+}
+
+// A child under 6 has no portrait, and a card all the same.
+func TestChildWithoutPortraitIsIssuedAndBelieved(t *testing.T) {
+	l := newLineForTest(t)
+	o, chip := l.order(nil), blankChip(t)
+	if _, err := l.line.Issue(t.Context(), "r", card.Over(chip)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.issuedOnce(o, chip); err != nil {
+		t.Error(err)
+	}
+	if v := l.judge(o, chip); v.Portrait != nil {
+		t.Error("a portrait of a child who has none")
+	}
+}
+
+// Keys and trust that are no longer in order stop the line before a chip is
+// touched; no blank is spoilt over them, and no order fails.
+func TestStaleTrustSpoilsNoBlank(t *testing.T) {
+	for name, days := range map[string]int{"revocation list too old": 120, "signer's key may no longer sign": 400, "everything expired": 40000} {
+		l := newLineForTest(t)
+		o, chip := l.order(portraitForTest()), blankChip(t)
+		before, err := chip.State()
+		if err != nil {
+			t.Fatal(err)
+		}
+		late := issue.New(issue.Config{Orders: l.db, Register: l.db, Authority: l.keys.authority, Trust: l.keys.trust, Profile: personalize.LoadProfile,
+			Now: func() time.Time { return time.Now().AddDate(0, 0, days) }, Log: slog.New(slog.DiscardHandler)})
+		for range 3 {
+			if _, err := late.Issue(t.Context(), "r", card.Over(chip)); station.KindOf(err) != station.StopLine || station.HintOf(err) == "" {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		after, err := chip.State()
+		if err != nil || !bytes.Equal(before, after) {
+			t.Errorf("%s: the chip was written to (%v)", name, err)
+		}
+		if stored, err := l.db.Order(t.Context(), o.ID); err != nil || stored.State != station.OrderPending || stored.Attempts != 0 {
+			t.Errorf("%s: order is %s after %d chips (%v)", name, stored.State, stored.Attempts, err)
+		}
+	}
+}
+
+// An order that spoils chip after chip is set aside.
+func TestOrderIsSetAsideAfterThreeChips(t *testing.T) {
+	l := newLineForTest(t)
+	o := l.order(portraitForTest())
+	for range 3 {
+		chip := blankChip(t)
+		for range 2 {
+			chip.Reset()
+			if _, err := l.line.Issue(t.Context(), "bad", card.Over(&refusing{chip, 30, []byte{0x6F, 0x00}})); err == nil {
+				t.Fatal("issued in spite of refusals")
+			}
+		}
+	}
+	if stored, err := l.db.Order(t.Context(), o.ID); err != nil || stored.State != station.OrderFailed || stored.Reason == "" {
+		t.Errorf("order is %s: %q (%v)", stored.State, stored.Reason, err)
 	}
 }

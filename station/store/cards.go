@@ -80,8 +80,8 @@ func (s *Store) Revoked(ctx context.Context, document string) (revoked bool, err
 	return revoked, err
 }
 
-// CardBySOD gives the card that was issued with an EF.SOD of this SHA-256, hex;
-// station.Unknown where this station issued none.
+// CardBySOD gives the chip that an EF.SOD of this SHA-256, hex, was signed for,
+// whether it was issued or scrapped; station.Unknown where this station signed none.
 func (s *Store) CardBySOD(ctx context.Context, digest string) (c station.Card, err error) {
 	err = s.view(ctx, func(t *tx) error {
 		id := t.Bucket(bucketSODs).Get([]byte(digest))

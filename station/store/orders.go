@@ -156,6 +156,19 @@ func (s *Store) Step(ctx context.Context, order station.Order, step string) erro
 	})
 }
 
+// Signed notes that an EF.SOD of this digest (SHA-256, hex) may come to stand on
+// the chip that the order is claimed for: CardBySOD then knows it, whatever becomes
+// of the chip.
+func (s *Store) Signed(ctx context.Context, order station.Order, digest string) error {
+	return s.update(ctx, func(t *tx) error {
+		old, err := t.claimed(order)
+		if err != nil {
+			return err
+		}
+		return t.Bucket(bucketSODs).Put([]byte(digest), []byte(old.Card))
+	})
+}
+
 // CloseOrder ends what Claim began: it writes the order, its chip and the event
 // in one transaction. By the order's state:
 //

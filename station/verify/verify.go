@@ -52,8 +52,8 @@ func (k Key) Access() (access.Access, error) {
 
 // Revocations knows the state of the cards that were issued.
 type Revocations interface {
-	// CardBySOD gives the card that was issued with an EF.SOD of this SHA-256, hex;
-	// station.Unknown where none is known here.
+	// CardBySOD gives the card that an EF.SOD of this SHA-256, hex, was signed for,
+	// issued or not; station.Unknown where none is known here.
 	CardBySOD(ctx context.Context, digest string) (station.Card, error)
 }
 
@@ -72,7 +72,7 @@ type Record interface {
 // listed as not done.
 type Config struct {
 	Slots       Slots
-	Trust       lds.Trust
+	Trust       func() lds.Trust // what is believed, as it now is
 	Revocations Revocations
 	Record      Record
 	Now         func() time.Time
@@ -96,7 +96,7 @@ func (o *Office) Verify(ctx context.Context, by station.Person, reader string, k
 		return station.Verdict{}, err
 	}
 	defer session.Close()
-	v, _, err := Judge(ctx, card.Over(session), key, o.cfg.Trust, o.cfg.Revocations, o.cfg.Now)
+	v, _, err := Judge(ctx, card.Over(session), key, o.cfg.Trust(), o.cfg.Revocations, o.cfg.Now)
 	if err != nil {
 		return v, err
 	}
