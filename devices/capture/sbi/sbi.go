@@ -2,7 +2,9 @@
 // Biometric Interface 0.9.5 (formerly MOSIP Device Service, draft of 24-Oct-2023):
 // HTTP on 127.0.0.1:4501-4600 with the methods MOSIPDISC /device, MOSIPDINFO /info,
 // RCAPTURE /capture and STREAM /stream. Client is the station's end; Simulator is a
-// device's end that plays what it is given.
+// device's end that plays what it is given. Both are for registration: a device for
+// authentication, which encrypts what it captures for a distant server, is found and
+// described, and refused with ErrUnsupported where it is to capture.
 //
 // # What comes out
 //
