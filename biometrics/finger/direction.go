@@ -127,7 +127,7 @@ func blur(v []float64, w, h int, bell float64) []float64 {
 
 // settled smooths finely where the directions agree and widely where they do not.
 func (d directions) settled(on []bool) directions {
-	fine, wide, widest := d.smoothed(1.1, on), d.smoothed(2.2, on), d.smoothed(4.5, on)
+	fine, wide, widest := d.smoothed(1.3, on), d.smoothed(2.2, on), d.smoothed(4.5, on)
 	for i := range fine.re {
 		a := ramp(math.Hypot(fine.re[i], fine.im[i]), 0.2, 0.5)
 		b := ramp(math.Hypot(wide.re[i], wide.im[i]), 0.15, 0.4)

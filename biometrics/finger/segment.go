@@ -20,7 +20,7 @@ type Segment struct {
 
 // Find finds the fingers of a slap: as many as expected names, from the left edge of the
 // picture to the right (see biometrics.Position.Fingers; leave out what is missing). ppi is
-// as for Extract. It is an error where fewer are seen.
+// as for Extract. It is an error where fewer are seen, or clearly more.
 func Find(img image.Image, ppi int, expected []biometrics.Position) ([]Segment, error) {
 	g, err := grey500(img, ppi)
 	if err != nil {
@@ -35,6 +35,9 @@ func Find(img image.Image, ppi int, expected []biometrics.Position) ([]Segment, 
 	tips := fingertips(all)
 	if len(tips) < len(expected) {
 		return nil, fmt.Errorf("segment fingers: %d of %d are seen", len(tips), len(expected))
+	}
+	if n := len(expected); n == 0 || len(tips) > n && tips[n].area() > 0.5*tips[n-1].area() {
+		return nil, fmt.Errorf("segment fingers: %d are seen where %d should be", len(tips), n)
 	}
 	tips = f.widen(ridges, tips[:len(expected)])
 	slices.SortStableFunc(tips, func(a, b region) int { return cmp.Compare(a.box.Min.X+a.box.Max.X, b.box.Min.X+b.box.Max.X) })
@@ -80,19 +83,19 @@ func (r region) segment(w, scale int, within image.Rectangle) Segment {
 	return s
 }
 
-// lean is the angle of a region's longer axis from upright, in degrees, to the right
+// lean is the angle of a region's middle line from upright, in degrees, to the right
 // positive.
 func (r region) lean(w int) float64 {
-	var x, y, xx, yy, xy float64
+	var x, y, yy, xy float64
 	n := float64(len(r.cells))
 	for _, i := range r.cells {
 		x, y = x+float64(i%w)/n, y+float64(i/w)/n
 	}
 	for _, i := range r.cells {
 		dx, dy := float64(i%w)-x, float64(i/w)-y
-		xx, yy, xy = xx+dx*dx, yy+dy*dy, xy+dx*dy
+		yy, xy = yy+dy*dy, xy+dx*dy
 	}
-	return 0.5 * math.Atan2(-2*xy, yy-xx) * 180 / math.Pi
+	return math.Atan2(-xy, max(yy, 1)) * 180 / math.Pi
 }
 
 // Cut gives the finger alone, its box in grey with the other fingers white.

@@ -1,0 +1,88 @@
+package finger_test
+
+import (
+	"image"
+	"image/draw"
+	"math"
+	"testing"
+
+	"github.com/disintegration/imaging"
+
+	"cardstation/biometrics"
+	"cardstation/biometrics/finger"
+)
+
+// pads are places on the pads of the slaps of the real card, in pixels, read off by hand.
+var pads = map[int][]image.Point{
+	11: {{288, 783}, {590, 288}, {921, 173}, {1284, 369}},
+	14: {{269, 688}, {550, 269}, {928, 229}, {1358, 573}},
+}
+
+func TestSlapsOfTheRealCardFallIntoFourFingers(t *testing.T) {
+	for n, want := range pads {
+		img := realPrint(t, n)
+		position, _ := realPosition(n)
+		got, err := finger.Find(img, 500, position.Fingers())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range got {
+			t.Logf("%02d: %v in %v leans %.0f degrees", n, s.Position, s.Box, s.Angle)
+			if s.Position != position.Fingers()[i] || math.Abs(s.Angle) > 35 {
+				t.Errorf("%02d: finger %d is the %v, leans %.0f degrees", n, i, s.Position, s.Angle)
+			}
+			for k, p := range want {
+				if p.In(s.Box) != (i == k) {
+					t.Errorf("%02d: %v in %v: %v", n, p, s.Box, p.In(s.Box))
+				}
+			}
+		}
+	}
+}
+
+func TestSegmentsAreInPixelsOfThePicture(t *testing.T) {
+	small := imaging.Clone(captured(t, biometrics.RightFour))
+	big := imaging.Resize(small, 2*small.Bounds().Dx(), 0, imaging.Box)
+	moved := big.SubImage(image.Rect(10, 20, big.Bounds().Dx(), big.Bounds().Dy()))
+	want, err := finger.Find(small, 500, biometrics.RightFour.Fingers())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := finger.Find(moved, 1000, biometrics.RightFour.Fingers())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		a, b := want[i].Box, got[i].Box
+		if !b.In(moved.Bounds()) || max(b.Min.X/2-a.Min.X, a.Min.X-b.Min.X/2, b.Max.Y/2-a.Max.Y, a.Max.Y-b.Max.Y/2) > 48 {
+			t.Errorf("%v at 1000 ppi is %v", a, b)
+		}
+		if cut := got[i].Cut(moved); cut.Bounds().Size() != b.Size() {
+			t.Errorf("%v was cut as %v", b, cut.Bounds())
+		}
+	}
+}
+
+func TestAnotherNumberOfFingersIsAnError(t *testing.T) {
+	if got, err := finger.Find(captured(t, biometrics.LeftThumb), 500, biometrics.LeftFour.Fingers()); err == nil {
+		t.Errorf("%d fingers in a thumb", len(got))
+	}
+	slap := captured(t, biometrics.LeftFour)
+	three := biometrics.LeftFour.Fingers()[1:]
+	if got, err := finger.Find(slap, 500, three); err == nil {
+		t.Errorf("%d fingers of four", len(got))
+	}
+	if got, err := finger.Find(slap, 500, nil); err == nil {
+		t.Errorf("%d fingers of none", len(got))
+	}
+	all, err := finger.Find(slap, 500, biometrics.LeftFour.Fingers())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := clone(slap)
+	draw.Draw(gone, all[0].Box, image.White, image.Point{}, draw.Src)
+	got, err := finger.Find(gone, 500, three)
+	if err != nil || len(got) != 3 || got[0].Position != biometrics.LeftRing {
+		t.Errorf("without the little finger: %v, %v", got, err)
+	}
+}
