@@ -23,7 +23,7 @@ test: test-deps ## everything: the floors' law, vet, linter, unit, rig, fuzz see
 	go test -timeout 9m ./...
 
 bench: test-deps ## figures as ratios within one run
-	go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./station/stationd
+	go test -run '^$$' -bench . -benchtime 10x -timeout 20m ./station/stationd
 
 killtest: test-deps ## several hundred kills of the real daemon; make test runs a few dozen
 	CARDSTATION_KILLS=300 go test -count 1 -v -run '^TestKilledAtRandom$$' -timeout 60m ./station/stationd

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
+	"cardstation/devices/card/tlv"
 	"cardstation/personalize/lds"
 )
 
@@ -58,7 +58,7 @@ func Inspect(c card.Card, door access.Access, trust lds.Trust, now time.Time, wa
 	go func() { verified <- i.verify(files) }()
 	last := active(open, files) // while the files are checked
 	rows = append(append(rows, <-verified...), last)
-	return files, append(rows, chipAuthentication(files))
+	return files, append(rows, chipAuthentication(open, files))
 }
 
 // inspection is one way through Inspect.
@@ -173,7 +173,11 @@ func reading(notes []Note, err error) lds.Check {
 func active(c card.Card, files lds.Files) lds.Check {
 	raw, ok := files[lds.DG15]
 	if !ok {
-		return lds.Check{Name: CheckActive, Result: lds.NotDone, Why: "the chip offers none: it has no DG15"}
+		why := "the chip offers none: it has no DG15"
+		if sod, err := lds.DecodeSOD(files[lds.SOD]); err != nil || sod.Object.Groups[lds.DG15] != nil {
+			why = "DG15 was not read"
+		}
+		return lds.Check{Name: CheckActive, Result: lds.NotDone, Why: why}
 	}
 	key, err := lds.DecodeDG15(raw)
 	if err != nil {
@@ -193,24 +197,42 @@ func active(c card.Card, files lds.Files) lds.Check {
 	}
 }
 
-// chipAuthenticationOID is the arc of id-CA (TR-03110-3, A.1.1.2).
-const chipAuthenticationOID = "0.4.0.127.0.7.2.2.3."
-
-func chipAuthentication(files lds.Files) lds.Check {
+// chipAuthentication has the chip prove that it holds the static key that DG14 names
+// (Doc 9303-11, 6.2), whether or not active authentication passed. The channel is
+// new afterwards; one file read inside it is the proof.
+func chipAuthentication(c card.Card, files lds.Files) lds.Check {
 	row := lds.Check{Name: CheckChip, Result: lds.NotDone, Why: "the chip offers none"}
 	raw, ok := files[lds.DG14]
 	if !ok {
+		row.Why = "DG14 was not read, or the chip has none"
 		return row
 	}
-	infos, err := lds.DecodeDG14(raw)
+	set, err := tlv.One(raw, lds.DG14.Tag())
 	if err != nil {
 		row.Why = err.Error()
 		return row
 	}
-	for _, i := range infos {
-		if strings.HasPrefix(i.Protocol, chipAuthenticationOID) {
-			row.Why = "the chip offers it, this station does not speak it yet"
-		}
+	keys, err := access.ParseChipAuthentication(set)
+	switch {
+	case errors.Is(err, access.ErrNoChipAuthentication):
+		return row
+	case err != nil:
+		return undone(CheckChip, err)
+	}
+	inside, err := access.ChipAuthentication{Key: keys[0]}.Open(c)
+	if err == nil {
+		var reader Reader
+		_, _, err = reader.Read(inside, lds.COM)
+	}
+	switch {
+	case errors.Is(err, access.ErrNotAuthentic):
+		row.Result, row.Why = lds.Failed, "the chip does not hold the key of DG14: it is a copy"
+	case err != nil:
+		return undone(CheckChip, err)
+	case !access.ChipProven(inside):
+		row.Why = "the chip answered nothing under its new keys"
+	default:
+		row.Result, row.Why = lds.Passed, ""
 	}
 	return row
 }

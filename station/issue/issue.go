@@ -185,7 +185,7 @@ func (l *Line) readBack(c card.Card, o station.Order, plan personalize.Plan, mad
 	if plan.MRZ == (access.MRZ{}) {
 		return checks, nil
 	}
-	files, rows := emrtd.Inspect(c, access.BAC{MRZ: plan.MRZ}, l.cfg.Trust(), l.cfg.Now())
+	files, rows := emrtd.Printed{MRZ: plan.MRZ, CAN: plan.CAN}.Inspect(c, l.cfg.Trust(), l.cfg.Now())
 	for _, r := range rows {
 		checks = append(checks, station.Check{Name: r.Name, Result: station.Result(r.Result), Why: r.Why})
 		if r.Result != lds.Passed && ownChecks[r.Name] {

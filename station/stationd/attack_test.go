@@ -67,7 +67,7 @@ func TestForgedCardsAreNotValid(t *testing.T) {
 				t.Fatal(err)
 			}
 		}), "DG13 hash", station.Failed, station.NotValid},
-		{"no key for active authentication", forge(func(f lds.Files) { delete(f, lds.DG15) }), emrtd.CheckActive, station.NotDone, station.NotChecked},
+		{"no key for active authentication", forge(func(f lds.Files) { delete(f, lds.DG15) }), emrtd.CheckCardAccess, station.Failed, station.NotValid}, // and it hides its PACE
 	} {
 		v, _, err := verify.Judge(t.Context(), card.Over(c.chip), keyOf(o), l.keys.trust(), l.db, time.Now)
 		if err != nil || v.Outcome != c.outcome || resultOf(v, c.row) != c.result {

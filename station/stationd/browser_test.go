@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,7 +86,12 @@ func TestDeskLineAndOfficeInABrowser(t *testing.T) {
 			chromedp.WaitVisible(`#places`),
 		}
 	}
-	button := func(text string) string { return `//button[contains(., "` + text + `")]` }
+	// press waits for a button with the text and presses it, in the page: what lists it
+	// may be drawn anew at any moment.
+	press := func(within, text string) chromedp.Action {
+		script := fmt.Sprintf(`(() => { const b = [...document.querySelectorAll(%q)].find(b => b.innerText.includes(%q) && !b.disabled); if (b) b.click(); return !!b })()`, within+" button", text)
+		return chromedp.Poll(script, nil)
+	}
 	if err := chromedp.Run(tab); err != nil { // the browser lives as long as tab, not as the first step
 		t.Fatal(err)
 	}
@@ -102,14 +108,13 @@ func TestDeskLineAndOfficeInABrowser(t *testing.T) {
 	}
 	step("log in at the desk", login("desk"))
 	step("enrol", chromedp.Navigate(base+"/desk"), chromedp.Text(`body`, &banner), chromedp.WaitVisible(`#new`), chromedp.Click(`#new`),
-		chromedp.Click(button("Fill in an invented citizen")), chromedp.Value(`#citizen [name=name]`, &name), chromedp.Click(button("Open the enrolment")),
-		chromedp.Click(button("Take all that is left")), chromedp.WaitVisible(`//h2[contains(., "14 of 14")]`),
-		chromedp.Click(button("Finalise")), chromedp.WaitVisible(`//p[@id="decisions"][contains(., "supervisor")]`))
+		press("body", "Fill in an invented citizen"), chromedp.Value(`#citizen [name=name]`, &name), press("body", "Open the enrolment"),
+		press("body", "Take all that is left"), chromedp.WaitVisible(`//h2[contains(., "14 of 14")]`),
+		press("body", "Finalise"), chromedp.WaitVisible(`//p[@id="decisions"][contains(., "supervisor")]`))
 	if !regexp.MustCompile(`(?i)simulated|demo`).MatchString(banner) {
 		t.Errorf("the page does not say that it is a simulation: %.200s", banner)
 	}
-	step("approve", login("supervisor"), chromedp.Navigate(base+"/desk"), chromedp.Click(`//ul[@id="list"]//button[contains(., "`+name+`")]`),
-		chromedp.Click(`//p[@id="decisions"]//button[contains(., "Approve")]`), chromedp.WaitVisible(`//h1//following-sibling::*[contains(., "approved")]`))
+	step("approve", login("supervisor"), chromedp.Navigate(base+"/desk"), press("#list", name), press("#decisions", "Approve"), chromedp.WaitVisible(`//h1//following-sibling::*[contains(., "approved")]`))
 	step("issue", login("line"), chromedp.Navigate(base+"/line"),
 		chromedp.WaitVisible(`//tbody[@id="queue"]/tr[contains(., "`+name+`")][contains(., "issued")]`))
 	var verdict string
@@ -117,7 +122,7 @@ func TestDeskLineAndOfficeInABrowser(t *testing.T) {
 	step("verify", login("office"), chromedp.Navigate(base+"/office"), chromedp.WaitReady(`select[name=reader] option`),
 		chromedp.SetValue(`[name=document]`, document), chromedp.SetValue(`[name=birth]`, birth), chromedp.SetValue(`[name=expiry]`, expiry),
 		chromedp.Sleep(2*time.Second), // the hand swaps the cards; pcscd looks every 400 ms
-		chromedp.Click(button("verify")), chromedp.WaitVisible(`#verdict .outcome`), chromedp.Text(`#verdict`, &verdict), chromedp.WaitVisible(`#verdict img.portrait`))
+		press("body", "verify"), chromedp.WaitVisible(`#verdict .outcome`), chromedp.Text(`#verdict`, &verdict), chromedp.WaitVisible(`#verdict img.portrait`))
 	if !regexp.MustCompile(`(?s)Valid.*` + regexp.QuoteMeta(name)).MatchString(verdict) {
 		t.Errorf("verdict on %s: %s", name, verdict)
 	}

@@ -36,6 +36,9 @@ type cli struct {
 	Softcard softcardCmd `cmd:"" help:"Put a card in software into a virtual reader (vpcd)."`
 	Card     cardCmd     `cmd:"" help:"Issue and read cards without a daemon."`
 	Keys     keysCmd     `cmd:"" help:"Make the keys a station signs and writes with."`
+	Finger   fingerCmd   `cmd:"" help:"Turn, judge, compare and cut fingerprint images."`
+	ITL      itlCmd      `cmd:"" name:"itl" help:"Show, check and write ANSI/NIST-ITL transactions."`
+	Synth    synthCmd    `cmd:"" help:"Make fingerprints of nobody, to try things out on."`
 	Audit    auditCmd    `cmd:"" help:"Check the station's record of events."`
 }
 

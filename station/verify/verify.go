@@ -11,8 +11,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"log/slog"
+	"regexp"
 	"time"
 
 	"cardstation/devices/card"
@@ -25,30 +25,32 @@ import (
 
 // Key is what opens a chip: the card access number, or three fields of the MRZ.
 type Key struct {
-	CAN      string // 6 digits; wants PACE
+	CAN      string // 6 digits; opens chips that offer PACE
 	Document string // 9 characters as in the MRZ
 	Birth    string // YYMMDD
 	Expiry   string // YYMMDD
 }
 
-// Access chooses how to open the chip. A key that fits no way is
-// station.Correct.
-func (k Key) Access() (access.Access, error) {
+// Printed checks the key's form: a key that no card can have is station.Correct.
+func (k Key) Printed() (emrtd.Printed, error) {
 	switch {
 	case k.Document != "" && k.Birth != "" && k.Expiry != "":
 		for field, v := range map[string]string{"birth": k.Birth, "expiry": k.Expiry} {
 			if _, err := time.Parse("060102", v); err != nil {
-				return nil, &station.Error{Kind: station.Correct, What: field + " is not a date as YYMMDD", Fields: map[string]string{field: "six digits, YYMMDD"}}
+				return emrtd.Printed{}, &station.Error{Kind: station.Correct, What: field + " is not a date as YYMMDD", Fields: map[string]string{field: "six digits, YYMMDD"}}
 			}
 		}
-		return access.BAC{MRZ: access.MRZ{Document: k.Document, Birth: k.Birth, Expiry: k.Expiry}}, nil
+		return emrtd.Printed{MRZ: access.MRZ{Document: k.Document, Birth: k.Birth, Expiry: k.Expiry}, CAN: k.CAN}, nil
+	case can.MatchString(k.CAN):
+		return emrtd.Printed{CAN: k.CAN}, nil
 	case k.CAN != "":
-		return nil, &station.Error{Kind: station.Correct, What: "open with the card access number", Err: errors.New("this station does not speak PACE yet"),
-			Hint: "open the card with the document number, birth date and expiry date of its MRZ"}
+		return emrtd.Printed{}, &station.Error{Kind: station.Correct, What: "card access number", Fields: map[string]string{"can": "six digits"}, Hint: "it stands on the card's front"}
 	}
-	return nil, &station.Error{Kind: station.Correct, What: "nothing to open the card with",
-		Hint: "give the document number, the birth date and the expiry date as the MRZ has them"}
+	return emrtd.Printed{}, &station.Error{Kind: station.Correct, What: "nothing to open the card with",
+		Hint: "give the card access number, or the document number, the birth date and the expiry date as the MRZ has them"}
 }
+
+var can = regexp.MustCompile(`^[0-9]{6}$`)
 
 // Revocations knows the state of the cards that were issued.
 type Revocations interface {
@@ -88,7 +90,7 @@ func New(cfg Config) *Office { return &Office{cfg} }
 // Verify waits for the card in the reader and gives its verdict; the verdict is
 // recorded, without citizen data, before it is given.
 func (o *Office) Verify(ctx context.Context, by station.Person, reader string, key Key) (station.Verdict, error) {
-	if _, err := key.Access(); err != nil {
+	if _, err := key.Printed(); err != nil {
 		return station.Verdict{}, err
 	}
 	session, err := o.cfg.Slots.Session(ctx, reader)
@@ -122,11 +124,11 @@ func (o *Office) Verify(ctx context.Context, by station.Person, reader string, k
 func Judge(ctx context.Context, c card.Card, key Key, trust lds.Trust, list Revocations, now func() time.Time) (station.Verdict, lds.Files, error) {
 	start := now()
 	v := station.Verdict{Format: station.Format, At: start.UTC()}
-	door, err := key.Access()
+	printed, err := key.Printed()
 	if err != nil {
 		return v, nil, err
 	}
-	files, checks := emrtd.Inspect(c, door, trust, start)
+	files, checks := printed.Inspect(c, trust, start)
 	for _, ch := range checks {
 		v.Checks = append(v.Checks, station.Check{Name: ch.Name, Result: station.Result(ch.Result), Why: ch.Why})
 	}
@@ -169,17 +171,24 @@ const (
 )
 
 // optional checks may stay undone without the verdict losing its worth.
-var optional = map[string]bool{CheckFingerprint: true, emrtd.CheckChip: true, CheckRevocation: true}
+var optional = map[string]bool{CheckFingerprint: true, CheckRevocation: true}
+
+// proofs are the ways in which a chip shows that it is no copy: one has to pass.
+var proofs = map[string]bool{emrtd.CheckActive: true, emrtd.CheckChip: true}
 
 func outcome(checks []station.Check) station.Outcome {
-	result := station.Valid
+	result, proven := station.Valid, false
 	for _, c := range checks {
+		proven = proven || proofs[c.Name] && c.Result == station.Passed
 		switch {
 		case c.Result == station.Failed:
 			return station.NotValid
-		case c.Result == station.NotDone && !optional[c.Name]:
+		case c.Result == station.NotDone && !optional[c.Name] && !proofs[c.Name]:
 			result = station.NotChecked
 		}
+	}
+	if !proven {
+		return station.NotChecked
 	}
 	return result
 }

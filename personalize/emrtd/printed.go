@@ -1,0 +1,169 @@
+package emrtd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"cardstation/devices/card"
+	"cardstation/devices/card/access"
+	"cardstation/personalize/lds"
+)
+
+// Printed is what a card says of itself in print, and a chip opens to.
+type Printed struct {
+	MRZ access.MRZ // zero where it is not known
+	CAN string     // 6 digits; empty where it is not known
+}
+
+// ErrNoKey means that the chip opens to nothing that was given.
+var ErrNoKey = errors.New("the chip does not open to what was given")
+
+// Opening is a way to open a chip, and the reason for it in words for a verdict.
+type Opening struct {
+	Door access.Access
+	How  string
+	// CardAccess is EF.CardAccess as the chip gave it; nil where it gave none.
+	CardAccess []byte
+}
+
+// Choose asks the chip, as it lies there, how it wants to be opened: PACE where
+// EF.CardAccess offers a way that this station speaks, BAC where there is none and
+// the MRZ is known. A chip that is out of reach is an error as the transport had
+// it; one that cannot be opened with what is printed is ErrNoKey.
+func (p Printed) Choose(c card.Card) (Opening, error) {
+	o := Opening{}
+	raw, err := cardAccess(c)
+	if err != nil {
+		return o, err
+	}
+	o.CardAccess = raw
+	infos, err := access.ParseCardAccess(raw)
+	if err != nil || len(raw) == 0 {
+		return p.basic(o, "the chip offers no PACE that is spoken here")
+	}
+	info, reason, err := access.ChoosePACE(infos)
+	if err != nil {
+		return p.basic(o, err.Error())
+	}
+	password, name, err := p.password()
+	if err != nil {
+		return o, err
+	}
+	o.Door, o.How = access.PACE{Info: info, Password: password}, fmt.Sprintf("PACE with the %s, %s", name, reason)
+	return o, nil
+}
+
+// fallback is BAC after PACE was refused.
+func (p Printed) fallback(o Opening, why string) (Opening, error) {
+	return p.basic(o, "PACE was refused: "+why)
+}
+
+// Inspect opens the chip as it wants to be opened and inspects it: see the function
+// of that name. PACE that the chip offers and then refuses is followed by BAC where
+// the MRZ is known, which is said in the row; and EF.CardAccess is held against
+// DG14.
+func (p Printed) Inspect(c card.Card, trust lds.Trust, now time.Time, want ...lds.FileID) (lds.Files, []lds.Check) {
+	way, err := p.Choose(c)
+	if err != nil {
+		return nil, []lds.Check{undone(CheckAccess, err)}
+	}
+	files, rows := Inspect(c, way.Door, trust, now, want...)
+	if _, pace := way.Door.(access.PACE); pace && rows[0].Result != lds.Passed {
+		if again, err := p.fallback(way, rows[0].Why); err == nil {
+			way = again
+			files, rows = Inspect(c, way.Door, trust, now, want...)
+		}
+	}
+	if rows[0].Result != lds.Passed {
+		return files, rows
+	}
+	rows[0].Why = way.How
+	return files, append(rows, agreeOnPACE(way.CardAccess, files[lds.DG14]))
+}
+
+func (p Printed) basic(o Opening, why string) (Opening, error) {
+	if p.MRZ == (access.MRZ{}) {
+		return o, fmt.Errorf("%w: %s, and basic access control wants the MRZ", ErrNoKey, why)
+	}
+	o.Door, o.How = access.BAC{MRZ: p.MRZ}, "BAC with the MRZ: "+why
+	return o, nil
+}
+
+func (p Printed) password() (access.Password, string, error) {
+	if p.CAN != "" {
+		return access.CAN(p.CAN), "card access number", nil
+	}
+	password, err := p.MRZ.Password()
+	return password, "MRZ", err
+}
+
+// cardAccess reads EF.CardAccess of the master file; nil where the chip has none or
+// does not give it.
+func cardAccess(c card.Card) ([]byte, error) {
+	if _, err := c.Transmit(masterFile); err != nil { // some refuse it and give the file all the same
+		return nil, err
+	}
+	var reader Reader
+	files, _, err := reader.Read(c, lds.CardAccess)
+	var refused *card.Error
+	var status card.Status
+	if err != nil && !errors.As(err, &refused) && !errors.As(err, &status) {
+		return nil, err
+	}
+	return files[lds.CardAccess], nil
+}
+
+// CheckCardAccess is the row that tells of a downgrade.
+const CheckCardAccess = "EF.CardAccess = DG14"
+
+// paceArc is the arc of id-PACE (Doc 9303-11, 9.2.1).
+const paceArc = "0.4.0.127.0.7.2.2.4."
+
+// agreeOnPACE holds EF.CardAccess, which nobody signs, against DG14, which the
+// document signer does: each way of PACE has to stand in both (Doc 9303-11, 9.2.9).
+// A chip from whose EF.CardAccess somebody took a way fails.
+func agreeOnPACE(cardAccess, dg14 []byte) lds.Check {
+	row := lds.Check{Name: CheckCardAccess, Result: lds.NotDone}
+	if len(dg14) == 0 {
+		row.Why = "DG14 was not read"
+		if len(cardAccess) == 0 {
+			row.Result, row.Why = lds.Passed, "the chip has neither"
+		}
+		return row
+	}
+	signed, err := lds.DecodeDG14(dg14)
+	if err != nil {
+		row.Result, row.Why = lds.Failed, err.Error()
+		return row
+	}
+	var open []lds.SecurityInfo
+	if len(cardAccess) > 0 {
+		if open, err = lds.DecodeSecurityInfos(cardAccess); err != nil {
+			row.Result, row.Why = lds.Failed, "EF.CardAccess: "+err.Error()
+			return row
+		}
+	}
+	row.Result = lds.Passed
+	if missing(signed, open) {
+		row.Result, row.Why = lds.Failed, "DG14 names a way of PACE that EF.CardAccess hides: the chip was made to look weaker than it is"
+	} else if missing(open, signed) {
+		row.Result, row.Why = lds.Failed, "EF.CardAccess names a way of PACE that the signed DG14 does not"
+	}
+	return row
+}
+
+// missing tells whether a way of PACE in one is not in the other.
+func missing(from, in []lds.SecurityInfo) bool {
+	for _, f := range from {
+		found := len(f.Protocol) <= len(paceArc) || f.Protocol[:len(paceArc)] != paceArc
+		for _, i := range in {
+			found = found || bytes.Equal(f.DER, i.DER)
+		}
+		if !found {
+			return true
+		}
+	}
+	return false
+}
