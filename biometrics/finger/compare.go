@@ -28,8 +28,8 @@ const SameFinger = 40.0
 
 // The line that brings logarithms of likelihood to scores, fitted as SameFinger says.
 const (
-	scoreOffset = 16.0
-	scoreSlope  = 2.4
+	scoreOffset = 15.5
+	scoreSlope  = 2.2
 )
 
 // Match compares two templates and gives the score; see SameFinger.
@@ -55,7 +55,8 @@ type couple struct {
 }
 
 // Compare compares p, the probe, with q, the reference. It does not matter how they are
-// turned or shifted, and skin may be stretched between them.
+// turned or shifted, and skin may be stretched between them. Which of the two is the probe
+// may change the score a little.
 func (p *Print) Compare(q *Print) Comparison {
 	couples := p.couples(q)
 	if len(couples) == 0 {

@@ -49,7 +49,6 @@ type Print struct {
 	cylinders []cylinder
 	disc      []int  // the cylinder of each spot, -1 where it has none
 	hull      []spot // corners of what surrounds all spots, in one sense of rotation
-	area      float64
 	bins      bins
 }
 
@@ -62,7 +61,6 @@ func NewPrint(t Template) *Print {
 		p.spots[i] = s
 	}
 	p.hull = hull(p.spots)
-	p.area = max(1, area(p.hull))
 	p.bins = newBins(p.spots)
 	p.crowds()
 	best := make([]int, len(p.spots))
@@ -221,15 +219,6 @@ func hull(spots []spot) []spot {
 
 // cross is twice the area of the triangle, positive where x, y lies on the inner side.
 func cross(a, b spot, x, y float64) float64 { return (b.x-a.x)*(y-a.y) - (b.y-a.y)*(x-a.x) }
-
-func area(hull []spot) float64 {
-	var sum float64
-	for i, a := range hull {
-		b := hull[(i+1)%len(hull)]
-		sum += a.x*b.y - a.y*b.x
-	}
-	return math.Abs(sum) / 2
-}
 
 // inside says whether a place lies within a hull or at most beyond pixels outside of each
 // of its sides.

@@ -146,6 +146,3 @@ func (d directions) angle(i int) float64 {
 	}
 	return a
 }
-
-// certainty is how much the directions about a cell agree, 0 to 1.
-func (d directions) certainty(i int) float64 { return math.Hypot(d.re[i], d.im[i]) }

@@ -20,7 +20,8 @@ const mostMinutiae = 400
 // Extract finds the minutiae of one finger in a picture of dark ridges on a light
 // ground, of 500 or 1000 ppi (2 % about them); ppi 0 takes the word of the file
 // (biometrics.Image). Box lines, print, handwriting and the next print's edge are told from
-// the ridges. A picture without ridges gives ErrNoRidges.
+// the ridges. A picture without ridges gives ErrNoRidges. Position and Impression are left
+// for the caller to say. The same picture gives the same template each time.
 //
 // The way is the usual one of D. Maltoni et al., "Handbook of Fingerprint Recognition", 3.3
 // to 3.8: directions from gradients, periods from profiles across the ridges, filters of

@@ -1,12 +1,15 @@
-// Package finger judges fingerprint images: is this a print of as many fingers
-// as it should be, at a resolution that can be believed, large, clear and evenly
-// inked enough to be kept. The measures follow the ideas of ISO/IEC 29794-4
-// (orientation certainty, ridge-valley clarity, frequency, contrast, area) in a
-// form of our own that holds for rolled prints too; the score is this project's
-// and no standard's.
+// Package finger reads fingerprint images.
 //
-// It does not say whose finger it is, nor which one, nor which way up: that
-// takes a comparison.
+// It judges them (Assessor): is this a print of as many fingers as it should be, at a
+// resolution that can be believed, large, clear and evenly inked enough to be kept. The
+// measures follow the ideas of ISO/IEC 29794-4 (orientation certainty, ridge-valley clarity,
+// frequency, contrast, area) in a form of our own that holds for rolled prints too; the
+// score is this project's and no standard's.
+//
+// It cuts slaps into fingers (Find), finds the minutiae of a finger (Extract), keeps them as
+// templates (ISO/IEC 19794-2 of 2005 and 2011, and a compact form) and says whether two
+// templates are of one finger (Print.Compare): rolled or plain, turned, shifted and stretched,
+// as whole as they happen to be. SameFinger says what a score means.
 package finger
 
 import (

@@ -1,11 +1,14 @@
 package finger_test
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"math"
+	"math/rand/v2"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -207,6 +210,30 @@ func TestTwiceTheResolutionIsTheSameFinger(t *testing.T) {
 	}
 	if want := extract(t, small); finger.Match(want, got) < 5*finger.SameFinger || got.Width != want.Width {
 		t.Errorf("%.1f, %d wide", finger.Match(want, got), got.Width)
+	}
+}
+
+// TestAnyPartOfAPrintIsRead: whatever is cut out of a picture, at whatever size, it is read
+// without a fault and the same way twice.
+func TestAnyPartOfAPrintIsRead(t *testing.T) {
+	whole := captured(t, biometrics.RightThumb)
+	rng := rand.New(rand.NewPCG(7, 8))
+	for range 25 {
+		at := image.Pt(rng.IntN(whole.Rect.Dx()), rng.IntN(whole.Rect.Dy()))
+		part := whole.SubImage(image.Rectangle{at, at.Add(image.Pt(1+rng.IntN(500), 1+rng.IntN(500)))})
+		first, err := finger.Extract(part, 500)
+		again, _ := finger.Extract(part, 500)
+		if !reflect.DeepEqual(first, again) {
+			t.Errorf("%v is read in two ways", part.Bounds())
+		}
+		if err != nil && part.Bounds().Dx() > 200 && part.Bounds().Dy() > 200 && !errors.Is(err, finger.ErrNoRidges) {
+			t.Errorf("%v: %v", part.Bounds(), err)
+		}
+		for _, m := range first.Minutiae {
+			if m.X < 0 || m.Y < 0 || m.X >= first.Width || m.Y >= first.Height || m.Quality < 1 || m.Quality > 100 {
+				t.Errorf("%v: %+v", part.Bounds(), m)
+			}
+		}
 	}
 }
 
