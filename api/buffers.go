@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"image/png"
 	"net/http"
 	"strings"
 	"sync"
@@ -174,12 +173,11 @@ func shown(data []byte, kind, accept string) ([]byte, string) {
 	if err != nil {
 		return data, kind
 	}
-	var out bytes.Buffer
-	fast := png.Encoder{CompressionLevel: png.BestSpeed}
-	if err := fast.Encode(&out, img.Image); err != nil {
+	out, err := biometrics.EncodePNG(img, img.PPI)
+	if err != nil {
 		return data, kind
 	}
-	return out.Bytes(), biometrics.PNG
+	return out, biometrics.PNG
 }
 
 // buffer finds an image of the enrolment: captured, or waiting.

@@ -189,6 +189,20 @@ func TestResolutionIsReadFromTheFile(t *testing.T) {
 	}
 }
 
+func TestWrittenPNGSaysItsResolution(t *testing.T) {
+	img := biometrics.Grey(ramp(30, 20))
+	for _, ppi := range []int{0, 500, 1000} {
+		data, err := biometrics.EncodePNG(biometrics.Image{Image: img}, ppi)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := biometrics.Decode(data)
+		if err != nil || got.PPI != ppi || !bytes.Equal(biometrics.Grey(got).Pix, img.Pix) {
+			t.Errorf("%d ppi: %d, %v", ppi, got.PPI, err)
+		}
+	}
+}
+
 // TestPicturesAreTurnedUpright holds our reading of Exif against imaging's.
 func TestPicturesAreTurnedUpright(t *testing.T) {
 	for _, order := range []binary.AppendByteOrder{binary.BigEndian, binary.LittleEndian} {
