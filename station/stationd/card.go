@@ -77,27 +77,35 @@ func lookInto(ctx context.Context, reader string) readerRow {
 	return row
 }
 
-type cardIssueCmd struct {
-	Reader  string `required:"" help:"PC/SC reader with the blank."`
+// cardOf is what a card is made of.
+type cardOf struct {
 	Profile string `default:"softcard" help:"Card profile: a name that is built in, or a YAML file."`
 	Record  string `required:"" type:"existingfile" help:"The citizen: fields and paths of images."`
 	Keys    string `required:"" type:"existingdir" help:"Keys to sign and write with."`
 }
 
-func (c *cardIssueCmd) Run(s *session) error {
-	profile, err := personalize.LoadProfile(c.Profile)
-	if err != nil {
-		return &station.Error{Kind: station.Correct, What: "card profile", Err: err, Hint: "built in: " + strings.Join(personalize.Profiles(), ", ")}
+func (c cardOf) load() (profile personalize.Profile, keys lineKeys, order station.Order, err error) {
+	if profile, err = personalize.LoadProfile(c.Profile); err != nil {
+		err = &station.Error{Kind: station.Correct, What: "card profile", Err: err, Hint: "built in: " + strings.Join(personalize.Profiles(), ", ")}
+		return profile, keys, order, err
 	}
-	keys, err := loadKeys(c.Keys)
-	if err != nil {
-		return err
+	if keys, err = loadKeys(c.Keys); err != nil {
+		return profile, keys, order, err
 	}
 	r, err := loadRecord(c.Record)
-	if err != nil {
-		return err
+	if err == nil {
+		order, err = r.order(c.Profile, time.Now())
 	}
-	order, err := r.order(c.Profile, time.Now())
+	return profile, keys, order, err
+}
+
+type cardIssueCmd struct {
+	Reader string `required:"" help:"PC/SC reader with the blank."`
+	cardOf
+}
+
+func (c *cardIssueCmd) Run(s *session) error {
+	profile, keys, order, err := c.load()
 	if err != nil {
 		return err
 	}
@@ -123,26 +131,10 @@ func (c *cardIssueCmd) Run(s *session) error {
 	})
 }
 
-type cardPlanCmd struct {
-	Profile string `default:"softcard" help:"Card profile: a name that is built in, or a YAML file."`
-	Record  string `required:"" type:"existingfile" help:"The citizen: fields and paths of images."`
-	Keys    string `required:"" type:"existingdir" help:"Keys to sign and write with."`
-}
+type cardPlanCmd struct{ cardOf }
 
 func (c *cardPlanCmd) Run(s *session) error {
-	profile, err := personalize.LoadProfile(c.Profile)
-	if err != nil {
-		return &station.Error{Kind: station.Correct, What: "card profile", Err: err, Hint: "built in: " + strings.Join(personalize.Profiles(), ", ")}
-	}
-	keys, err := loadKeys(c.Keys)
-	if err != nil {
-		return err
-	}
-	r, err := loadRecord(c.Record)
-	if err != nil {
-		return err
-	}
-	order, err := r.order(c.Profile, time.Now())
+	profile, keys, order, err := c.load()
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -58,28 +57,6 @@ func (s *Store) UpdateCard(ctx context.Context, id station.CardID, change func(*
 	return c, err
 }
 
-// Revoked tells whether the card last issued under a document number is
-// suspended or revoked. A replaced card may bear the same number as the one
-// that replaced it: CardBySOD tells them apart. station.Unknown where this
-// station issued no such document.
-func (s *Store) Revoked(ctx context.Context, document string) (revoked bool, err error) {
-	err = s.view(ctx, func(t *tx) error {
-		prefix := append([]byte(document), 0)
-		cur := t.Bucket(bucketDocuments).Cursor()
-		var last []byte
-		for key, id := cur.Seek(prefix); bytes.HasPrefix(key, prefix); key, id = cur.Next() {
-			last = id
-		}
-		if last == nil {
-			return &station.Error{Kind: station.Unknown, What: "this station issued no such document"}
-		}
-		c, err := cards.get(t, string(last))
-		revoked = c.State == station.CardSuspended || c.State == station.CardRevoked
-		return err
-	})
-	return revoked, err
-}
-
 // CardBySOD gives the chip that an EF.SOD of this SHA-256, hex, was signed for,
 // whether it was issued or scrapped; station.Unknown where this station signed none.
 func (s *Store) CardBySOD(ctx context.Context, digest string) (c station.Card, err error) {
@@ -94,16 +71,10 @@ func (s *Store) CardBySOD(ctx context.Context, digest string) (c station.Card, e
 	return c, err
 }
 
-// putCard writes a card and how it is found by its document and its EF.SOD.
+// putCard writes a card and how it is found by its EF.SOD.
 func (t *tx) putCard(c station.Card) error {
 	if _, err := cards.put(t, &c); err != nil {
 		return err
-	}
-	if c.Document != "" {
-		key := slices.Concat([]byte(c.Document), []byte{0}, be64(uint64(max(c.Issued.UnixNano(), 0))), []byte(c.ID))
-		if err := t.Bucket(bucketDocuments).Put(key, []byte(c.ID)); err != nil {
-			return err
-		}
 	}
 	if c.SOD != "" {
 		return t.Bucket(bucketSODs).Put([]byte(c.SOD), []byte(c.ID))

@@ -60,14 +60,13 @@ var (
 	bucketImageRefs = []byte("images.refs")      // digest, 0, enrolment ID
 	bucketPortraits = []byte("orders.portraits") // order ID -> JPEG; orders change often, portraits never
 	bucketQueue     = []byte("orders.queue")     // priority, creation, arrival -> order ID, while pending
-	bucketDocuments = []byte("cards.documents")  // document, 0, time of issue, card ID
 	bucketSODs      = []byte("cards.sods")       // digest of EF.SOD -> card ID
 
 	keyFormat = []byte("format")
 	keyHead   = []byte("head") // seq and hash of the last event
 
 	buckets = [][]byte{bucketMeta, bucketEvents, bucketEventIDs, bucketOutbox, bucketImages, bucketImageRefs,
-		bucketPortraits, bucketQueue, bucketDocuments, bucketSODs,
+		bucketPortraits, bucketQueue, bucketSODs,
 		enrolments.bucket(), enrolments.index(), orders.bucket(), orders.index(), cards.bucket(), cards.index(), people.bucket(), people.index()}
 )
 
