@@ -173,6 +173,9 @@ func (c *itlWriteCmd) Run(s *session) error {
 // personal number in the Type-2 fields that the FBI's EBTS has for them, the prints
 // as WSQ with a box round each finger of a slap, the portrait, the missing fingers.
 func (r record) transaction(bpp float64) (itl.Enrolment, error) {
+	if r.frames[station.Portrait].Media == biometrics.WSQ {
+		return itl.Enrolment{}, &station.Error{Kind: station.Correct, What: "portrait in WSQ, which is for fingers", Hint: "give a PNG or JPEG file"}
+	}
 	one := func(field int, value string) itl.Detail {
 		return itl.Detail{Field: field, Subfields: [][]string{{value}}}
 	}
