@@ -139,8 +139,8 @@ func (s *server) routes() {
 func document() huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	flows := map[string]*huma.SecurityScheme{
-		"BearerAuth":    {Type: "http", Scheme: "bearer", Description: "The token of POST /v1/sessions."},
-		"SessionCookie": {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "The same token, for the console. Requests from other origins are refused."},
+		bearerAuth: {Type: "http", Scheme: "bearer", Description: "The token of POST /v1/sessions."},
+		cookieAuth: {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "The same token, for the console. Requests from other origins are refused."},
 	}
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -166,15 +166,22 @@ func (s *server) serveDocument(engine *gin.Engine) {
 // anyone is the scope of what everybody who is logged in may do.
 const anyone = "anyone"
 
-// operation describes one operation. An empty scope needs no log in.
-func operation(method, path, id, tag, summary, scope string) huma.Operation {
+// Names of the security schemes.
+const (
+	bearerAuth = "BearerAuth"
+	cookieAuth = "SessionCookie"
+)
+
+// operation describes one operation. Any one of the scopes will do; without a
+// scope it needs no log in.
+func operation(method, path, id, tag, summary string, scopes ...string) huma.Operation {
 	op := huma.Operation{Method: method, Path: path, OperationID: id, Tags: []string{tag}, Summary: summary, BodyReadTimeout: time.Minute}
-	switch scope {
-	case "":
-	case anyone:
-		op.Security = []map[string][]string{{"BearerAuth": {}}, {"SessionCookie": {}}}
-	default:
-		op.Security = []map[string][]string{{"BearerAuth": {scope}}, {"SessionCookie": {scope}}}
+	for _, scope := range scopes {
+		need := []string{scope}
+		if scope == anyone {
+			need = []string{}
+		}
+		op.Security = append(op.Security, map[string][]string{bearerAuth: need}, map[string][]string{cookieAuth: need})
 	}
 	return op
 }

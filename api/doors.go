@@ -75,7 +75,8 @@ type Queue interface {
 }
 
 // OrderUpdater is an extra ability of a Queue: to change an order that no chip
-// is bound to yet.
+// is bound to yet. One that came from an enrolment stays as it was approved:
+// station.Conflict.
 type OrderUpdater interface {
 	Update(ctx context.Context, by station.Person, o station.Order) (station.Order, error)
 }

@@ -52,7 +52,7 @@ type loginOutput struct {
 }
 
 func (s *server) sessionRoutes() {
-	login := operation(http.MethodPost, "/v1/sessions", "logIn", "Session", "Log in", "")
+	login := operation(http.MethodPost, "/v1/sessions", "logIn", "Session", "Log in")
 	login.Description = "Gives a bearer token, and the same as a cookie (HttpOnly, SameSite=Strict) for the console."
 	login.DefaultStatus = http.StatusCreated
 	public(s, login, s.logIn)

@@ -7,17 +7,19 @@ import (
 	"time"
 
 	"cardstation/station"
+	"cardstation/station/issue"
 )
 
 // CredentialRequest is OSIA's: an order for one card. Its biometricData is the
-// portrait; the station cuts and shrinks it to what goes onto the chip.
+// portrait; the station cuts and shrinks it to what goes onto the chip. Of a
+// citizen under 6 on the day of issue there may be none (Law 26/2023).
 type CredentialRequest struct {
 	CredentialRequestID string          `json:"credentialRequestId,omitempty" readOnly:"true"`
 	Status              string          `json:"status,omitempty" enum:"PENDING,ISSUED,CANCELLED,FAILED" readOnly:"true"`
 	RequestData         *RequestData    `json:"requestData"`
 	PersonID            string          `json:"personId" minLength:"1" maxLength:"12" doc:"The personal number."`
 	BiographicData      *BiographicData `json:"biographicData"`
-	BiometricData       []BiometricData `json:"biometricData,omitempty" maxItems:"14" doc:"The portrait; fingerprints are not taken over from a request yet and are refused."`
+	BiometricData       []BiometricData `json:"biometricData,omitempty" maxItems:"14" doc:"The portrait, which only a citizen under 6 may lack; fingerprints are not taken over from a request yet and are refused."`
 	CredentialIDs       []string        `json:"credentialIds,omitempty" readOnly:"true"`
 }
 
@@ -63,8 +65,9 @@ func day(date string) *time.Time {
 }
 
 // order is the order that a request asks for. Dates that the request does not
-// say are left to the queue, and so is the check of the citizen's data.
-func (v CredentialRequest) order(id string, now time.Time) (station.Order, error) {
+// say are those of old, the order known under this id, or else left to the queue;
+// so is the check of the citizen's data.
+func (v CredentialRequest) order(id string, old station.Order, now time.Time) (station.Order, error) {
 	c, err := v.BiographicData.citizen()
 	if err != nil {
 		return station.Order{}, err
@@ -78,8 +81,8 @@ func (v CredentialRequest) order(id string, now time.Time) (station.Order, error
 	}
 	d := v.RequestData
 	o := station.Order{Format: station.Format, ID: id, State: station.OrderPending, Type: d.RequestType, Priority: d.Priority, Profile: d.CredentialProfileID,
-		Citizen: c, Issue: date(d.ValidFromDate), Expiry: date(d.ValidToDate), Created: now.UTC(), Changed: now.UTC()}
-	if o.Portrait, err = v.portrait(); err != nil {
+		Citizen: c, Issue: cmp.Or(date(d.ValidFromDate), old.Issue), Expiry: cmp.Or(date(d.ValidToDate), old.Expiry), Created: now.UTC(), Changed: now.UTC()}
+	if o.Portrait, err = v.portrait(cmp.Or(o.Issue, now.Format(time.DateOnly))); err != nil {
 		fields["biometricData"] = err.Error()
 	}
 	if len(fields) > 0 {
@@ -96,8 +99,12 @@ func date(t *time.Time) string {
 	return t.Format(time.DateOnly)
 }
 
-// portrait finds the one image that a request carries.
-func (v CredentialRequest) portrait() ([]byte, error) {
+// portrait finds the one image that a request carries. A request for a citizen
+// who is under 6 on the date of issue needs none.
+func (v CredentialRequest) portrait(issued string) ([]byte, error) {
+	if at := day(issued); len(v.BiometricData) == 0 && at != nil && issue.Young(v.BiographicData.DateOfBirth, *at) {
+		return nil, nil
+	}
 	if len(v.BiometricData) != 1 || v.BiometricData[0].BiometricType != "FACE" || len(v.BiometricData[0].Image) == 0 {
 		return nil, station.Errorf(station.Correct, "wants one portrait, as image")
 	}
@@ -112,11 +119,14 @@ func (s *server) requestRoutes() {
 	const path, tag = "/v1/credentialRequests/{credentialRequestId}", "Credential Request"
 	create := operation(http.MethodPost, path, "createCredentialRequest", tag, "Create a request for a credential", requestWrite)
 	create.DefaultStatus = http.StatusCreated
+	create.Description = "For a card that no enrolment at this station asks for. An approved enrolment is ordered by itself."
 	handle(s, create, s.createRequest)
 	handle(s, operation(http.MethodGet, path, "readCredentialRequest", tag, "Read a credential request", requestRead), s.readRequest)
-	handle(s, operation(http.MethodPut, path, "updateCredentialRequest", tag, "Update a credential request", requestWrite), s.updateRequest)
-	handle(s, operation(http.MethodPost, path+"/cancel", "cancelCredentialRequest", tag, "Cancel a credential request", requestWrite), s.cancelRequest)
-	handle(s, operation(http.MethodPost, path+"/return", "returnCredentialRequest", tag, "Scrap the chip of a request and put it back into the queue", requestWrite), s.returnRequest)
+	update := operation(http.MethodPut, path, "updateCredentialRequest", tag, "Update a credential request", requestWrite)
+	update.Description = "One that an enrolment at this station asked for is not changed: its content was approved. Cancel it and enrol again."
+	handle(s, update, s.updateRequest)
+	handle(s, operation(http.MethodPost, path+"/cancel", "cancelCredentialRequest", tag, "Cancel a credential request", requestWrite, requestEnd), s.cancelRequest)
+	handle(s, operation(http.MethodPost, path+"/return", "returnCredentialRequest", tag, "Scrap the chip of a request and put it back into the queue", requestWrite, requestEnd), s.returnRequest)
 	handle(s, operation(http.MethodGet, "/v1/credentialRequests", "listCredentialRequests", tag, "List credential requests page by page, newest first", requestRead), s.listRequests)
 }
 
@@ -134,15 +144,14 @@ type requestInput struct {
 // createRequest puts an order into the queue. The same request again changes
 // nothing: on a later day too, so the dates that it leaves to us stay.
 func (s *server) createRequest(ctx context.Context, in *requestInput) (*struct{}, error) {
-	o, err := in.Body.order(in.ID, s.now())
-	if err != nil {
-		return nil, err
-	}
 	old, err := s.cfg.Queue.Get(ctx, in.ID)
 	if err != nil && station.KindOf(err) != station.Unknown {
 		return nil, err
 	}
-	o.Issue, o.Expiry = cmp.Or(o.Issue, old.Issue), cmp.Or(o.Expiry, old.Expiry)
+	o, err := in.Body.order(in.ID, old, s.now())
+	if err != nil {
+		return nil, err
+	}
 	_, err = s.cfg.Queue.Create(ctx, who(ctx).Person, o)
 	return nil, err
 }
@@ -168,11 +177,10 @@ func (s *server) updateRequest(ctx context.Context, in *requestInput) (*struct{}
 	if err != nil {
 		return nil, err
 	}
-	o, err := in.Body.order(in.ID, s.now())
+	o, err := in.Body.order(in.ID, old, s.now())
 	if err != nil {
 		return nil, err
 	}
-	o.Issue, o.Expiry = cmp.Or(o.Issue, old.Issue), cmp.Or(o.Expiry, old.Expiry)
 	u, ok := s.cfg.Queue.(OrderUpdater)
 	if !ok {
 		return nil, &station.Error{Kind: station.Conflict, What: "this line changes no order that it has", Hint: "cancel it and send another"}

@@ -150,10 +150,14 @@ func (s *server) authenticate(r *http.Request) (caller, error) {
 	return caller{Person: p, token: t, expires: expires}, nil
 }
 
-// may tells whether the person has one of the scopes.
-func may(p station.Person, scopes []string) bool {
+// may tells whether the person fulfils one of an operation's security
+// requirements, that is, has all of its scopes (OpenAPI 3.1, Security Requirement Object).
+func may(p station.Person, needs []map[string][]string) bool {
 	mine := scopesOf(p)
-	return slices.ContainsFunc(scopes, func(want string) bool { return slices.Contains(mine, want) })
+	return slices.ContainsFunc(needs, func(need map[string][]string) bool {
+		scopes, bearer := need[bearerAuth]
+		return bearer && !slices.ContainsFunc(scopes, func(want string) bool { return !slices.Contains(mine, want) })
+	})
 }
 
 // scopesOf gives the bearer scopes that a person's roles bring, sorted.
@@ -167,7 +171,9 @@ func scopesOf(p station.Person) []string {
 }
 
 // Scopes. Those of enrolment and credential management are OSIA's; the others
-// are this station's own.
+// are this station's own, and so are enroll.approve and cms.request.cancel. OSIA
+// has cms.request.write for cancelling, too; here whoever makes the cards may
+// cancel a request with cms.request.cancel alone, but neither make nor change one.
 const (
 	enrollRead   = "enroll.read"
 	enrollWrite  = "enroll.write"
@@ -176,6 +182,7 @@ const (
 	enrollDecide = "enroll.approve"
 	requestRead  = "cms.request.read"
 	requestWrite = "cms.request.write"
+	requestEnd   = "cms.request.cancel"
 	credRead     = "cms.credential.read"
 	credWrite    = "cms.credential.write"
 	profileRead  = "cms.profile.read"
@@ -187,11 +194,12 @@ const (
 	auditRead    = "audit.read"
 )
 
-// roleScopes is the one table from roles to scopes.
+// roleScopes is the one table from roles to scopes. Nobody at the line orders a
+// card: what is ordered was approved at the desk, or a supervisor answers for it.
 var roleScopes = map[station.Role][]string{
 	station.RoleDesk:       {enrollRead, enrollWrite, bufRead, bufWrite, eventRead, profileRead},
-	station.RoleSupervisor: {enrollRead, enrollWrite, bufRead, bufWrite, enrollDecide, eventRead, profileRead},
-	station.RoleLine:       {requestRead, requestWrite, credRead, credWrite, profileRead, readerRead, eventRead},
+	station.RoleSupervisor: {enrollRead, enrollWrite, bufRead, bufWrite, enrollDecide, requestRead, requestWrite, eventRead, profileRead},
+	station.RoleLine:       {requestRead, requestEnd, credRead, credWrite, profileRead, readerRead, eventRead},
 	station.RoleOffice:     {verifyRead, verifyWrite, readerRead, eventRead},
 	station.RoleAdmin:      {peopleAdmin, auditRead, eventRead, profileRead},
 }

@@ -116,7 +116,8 @@ func writeProblem(w http.ResponseWriter, p *Problem) {
 	_ = json.NewEncoder(w).Encode(p)
 }
 
-// guard lets an operation's caller through only with one of its scopes.
+// guard lets an operation's caller through only with what one of its security
+// requirements wants.
 func (s *server) guard(ctx huma.Context, next func(huma.Context)) {
 	needs := ctx.Operation().Security
 	if len(needs) == 0 {
@@ -126,8 +127,8 @@ func (s *server) guard(ctx huma.Context, next func(huma.Context)) {
 	g := humagin.Unwrap(ctx)
 	c, err := s.authenticate(g.Request)
 	if err == nil {
-		if scopes := needs[0]["BearerAuth"]; len(scopes) > 0 && !may(c.Person, scopes) {
-			err = &station.Error{Kind: station.Forbidden, What: "this needs the scope " + strings.Join(scopes, " or "), Hint: "ask an administrator for the role that has it"}
+		if !may(c.Person, needs) {
+			err = &station.Error{Kind: station.Forbidden, What: "this needs the scope " + strings.Join(scopesFor(needs), " or "), Hint: "ask an administrator for the role that has it"}
 		}
 	}
 	if err != nil {
@@ -139,4 +140,15 @@ func (s *server) guard(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	next(huma.WithValue(ctx, callerKey{}, c))
+}
+
+// scopesFor names the scopes any one of which fulfils the requirements.
+func scopesFor(needs []map[string][]string) []string {
+	var all []string
+	for _, need := range needs {
+		if scopes, bearer := need[bearerAuth]; bearer {
+			all = append(all, scopes...)
+		}
+	}
+	return all
 }

@@ -8,7 +8,11 @@ const stateNames = { claimed: "on a chip" };
 let next = "";
 let me;
 
+// Supervisors see the queue only: readers and cards are the line's.
+const sees = { readers: "reader.read", queue: "cms.request.read", cards: "cms.credential.read" };
+
 async function readers() {
+  if (!me.may(sees.readers)) return;
   const { items } = await call("GET", "/v1/readers");
   const cards = items.map((r) => h("article", { class: "card" },
     h("div", { class: "head" }, h("h3", {}, r.name), tag(r.state, looks[r.state])),
@@ -35,7 +39,7 @@ async function queue(more = false) {
       await call("POST", `/v1/credentialRequests/${o.credentialRequestId}/${path}`, { reason });
       await queue();
     }, { class: danger ? "small danger" : "small" }));
-    if (me.may("cms.request.write")) {
+    if (me.may("cms.request.cancel")) {
       if (o.state === "claimed") change("Scrap the chip…", "Scrap the chip and put the order back into the queue", "return", false);
       if (o.state === "failed") change("Back to the queue…", "Put the order back into the queue", "return", false);
       if (["pending", "claimed", "failed"].includes(o.state)) change("Cancel…", "Cancel this order for good", "cancel", true);
@@ -49,6 +53,7 @@ async function queue(more = false) {
 }
 
 async function cards() {
+  if (!me.may(sees.cards)) return;
   const { items } = await call("GET", "/v1/credentials?limit=30");
   const rows = items.map((c) => {
     const actions = [];
@@ -74,6 +79,7 @@ async function cards() {
 
 try {
   me = await begin();
+  for (const [part, scope] of Object.entries(sees)) $(`${part}-part`).hidden = !me.may(scope);
   $("state").addEventListener("change", () => doing(null, () => queue()));
   $("more").addEventListener("click", () => doing($("more"), () => queue(true)));
   await Promise.all([readers(), queue(), cards()]);
