@@ -33,11 +33,11 @@ func (s *server) captureRoutes() {
 	const path, tag = "/v1/enrollments/{enrollmentId}/captures", "Capture"
 	handle(s, operation(http.MethodGet, path, "listCaptures", tag, "All slots of an enrollment in the order of capture", enrollRead), s.listCaptures)
 	op := operation(http.MethodPost, path+"/{slot}", "capture", tag, "Capture a slot: send an image, or have the attached or simulated device take one", enrollWrite)
-	op.Description = "A capture that is refused is no error: the answer's state and reasons say so. After three tries a supervisor decides."
+	op.Description = "A capture that is refused is no error: the answer's state and reasons say so. After three tries a supervisor decides. Where fingers are described as missing after a refused try, or more than five in all, the reasons say that a supervisor has to confirm it before the enrollment is final."
 	op.MaxBodyBytes = s.cfg.Limits.Image
 	handle(s, op, s.capture)
 	handle(s, operation(http.MethodPost, path+"/{slot}/missing", "describeMissing", tag, "Describe fingers of a slot that are not there", enrollWrite), s.describeMissing)
-	handle(s, operation(http.MethodPost, path+"/{slot}/override", "overrideCapture", tag, "A supervisor accepts a capture that was refused three times", enrollDecide), s.overrideCapture)
+	handle(s, operation(http.MethodPost, path+"/{slot}/override", "overrideCapture", tag, "A supervisor accepts a capture that was refused three times, or confirms missing fingers", enrollDecide), s.overrideCapture)
 }
 
 // describeUploads adds to the document what a body of several media types is.

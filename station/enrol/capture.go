@@ -91,8 +91,8 @@ func (d *Desk) settle(ctx context.Context, by station.Person, id string, c stati
 				next.State, next.Reasons = station.CaptureRefused, append(slices.Clone(c.Reasons), fmt.Sprintf("This is the very image that was taken for %s.", other.Slot))
 			}
 		}
-		if before, ok := e.Capture(c.Slot); ok && before.State == station.CaptureRefused {
-			next.Attempts = before.Attempts
+		if before, ok := e.Capture(c.Slot); ok {
+			carry(&next, before)
 		}
 		if next.State != station.CaptureMissing {
 			next.Attempts++
@@ -101,6 +101,7 @@ func (d *Desk) settle(ctx context.Context, by station.Person, id string, c stati
 			typ = station.EnrolmentRefused
 		}
 		put(e, next)
+		countMissing(e)
 		touch(e, by, now)
 		return []station.Event{event(typ, id, by, map[string]any{"slot": c.Slot, "state": next.State, "attempt": next.Attempts, "quality": next.Quality,
 			"image": next.Digest, "device": next.Device, "simulated": next.Simulated, "missing": len(next.Missing), "reasons": next.Reasons})}, nil
@@ -122,14 +123,15 @@ func (d *Desk) Missing(ctx context.Context, by station.Person, id string, slot s
 }
 
 // Override is a supervisor's word that a slot's last image stands although it
-// was refused three times. It is not for whoever took the image.
+// was refused three times, or that its fingers are missing where the reasons want
+// that confirmed. It is not for whoever took the image or described the slot.
 func (d *Desk) Override(ctx context.Context, supervisor station.Person, id string, slot station.Slot, reason string) (station.Capture, error) {
 	what := fmt.Sprintf("override %s of enrolment %s", slot, id)
 	if err := may(supervisor, station.RoleSupervisor, what); err != nil {
 		return station.Capture{}, err
 	}
 	if reason == "" {
-		return station.Capture{}, correct(what, map[string]string{"reason": "Say why the image stands."})
+		return station.Capture{}, correct(what, map[string]string{"reason": "Say why it stands."})
 	}
 	digest := ""
 	if slot == station.Portrait {
@@ -147,17 +149,20 @@ func (d *Desk) Override(ctx context.Context, supervisor station.Person, id strin
 		}
 		c, ok := e.Capture(slot)
 		switch {
-		case !ok || c.State != station.CaptureRefused || c.Attempts < station.MaxAttempts:
+		case !ok || !unconfirmed(c) && (c.State != station.CaptureRefused || c.Attempts < station.MaxAttempts):
 			return nil, conflict(what, fmt.Sprintf("it was not refused %d times", station.MaxAttempts), "capture it again first")
 		case slot == station.Portrait && c.Digest != digest:
 			return nil, conflict(what, "it was captured anew meanwhile", "look at the new image")
 		case c.By == supervisor.Login:
-			return nil, &station.Error{Kind: station.Forbidden, What: what, Err: errors.New("you took the image"), Hint: "another supervisor has to decide"}
+			return nil, &station.Error{Kind: station.Forbidden, What: what, Err: errors.New("it is your own work"), Hint: "another supervisor has to decide"}
 		}
-		c.State, c.Word = station.CaptureOverridden, &station.Word{By: supervisor.Login, At: now, Reason: reason}
+		c.Word = &station.Word{By: supervisor.Login, At: now, Reason: reason}
+		if c.State == station.CaptureRefused {
+			c.State = station.CaptureOverridden
+		}
 		put(e, c)
 		e.Changed = now
-		return []station.Event{event(station.EnrolmentOverride, id, supervisor, map[string]any{"slot": slot, "image": c.Digest, "reason": reason})}, nil
+		return []station.Event{event(station.EnrolmentOverride, id, supervisor, map[string]any{"slot": slot, "state": c.State, "image": c.Digest, "missing": len(c.Missing), "reason": reason})}, nil
 	})
 	got, _ := e.Capture(slot)
 	return got, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"image"
 	"image/png"
+	"slices"
 	"strings"
 	"testing"
 
@@ -185,4 +186,158 @@ func TestOneImageServesOneSlot(t *testing.T) {
 	if f.ok(err); c.State != station.CaptureRefused || len(c.Reasons) != 1 {
 		t.Errorf("%+v", c)
 	}
+}
+
+// wholeHand captures every slot but those named, which are described as missing.
+func (f *fixture) wholeHand(id string, by station.Person, gone ...int) {
+	f.t.Helper()
+	for _, s := range station.FingerSlots {
+		var here []int
+		for _, p := range fingersOf(s.Slot) {
+			if slices.Contains(gone, int(p)) {
+				here = append(here, int(p))
+			}
+		}
+		var err error
+		if len(here) == len(fingersOf(s.Slot)) {
+			_, err = f.Missing(bg, by, id, s.Slot, missing(here...))
+		} else {
+			_, err = f.Capture(bg, by, id, s.Slot, f.shot(good), missing(here...))
+		}
+		f.ok(err)
+	}
+	_, err := f.Capture(bg, by, id, station.Portrait, f.shot(good), nil)
+	f.ok(err)
+}
+
+// The finger that fails cannot be said to be missing in between, to begin a new
+// series of three tries.
+func TestTriesAreCountedAcrossMissing(t *testing.T) {
+	f := desk(t)
+	f.open("e")
+	slot := station.FingerSlots[0].Slot
+	for try := 1; try <= 3; try++ {
+		c, err := f.Capture(bg, an, "e", slot, f.shot(poor), nil)
+		if f.ok(err); c.Attempts != try {
+			t.Errorf("try %d: %+v", try, c)
+		}
+		if try == 3 {
+			break
+		}
+		c, err = f.Missing(bg, an, "e", slot, missing(2, 3, 4, 5))
+		if f.ok(err); c.Attempts != try || len(c.Reasons) != 1 || !strings.Contains(c.Reasons[0], "supervisor") {
+			t.Errorf("missing after %d tries: %+v", try, c)
+		}
+	}
+	_, err := f.Missing(bg, an, "e", slot, missing(2, 3, 4, 5))
+	f.kind(err, station.CallSupervisor)
+	_, err = f.Capture(bg, an, "e", slot, f.shot(good), missing(2))
+	f.kind(err, station.CallSupervisor)
+}
+
+func TestASupervisorConfirmsFingersThatGoMissingAfterARefusal(t *testing.T) {
+	for name, describe := range map[string]func(*fixture, station.Slot) (station.Capture, error){
+		"the whole slot": func(f *fixture, s station.Slot) (station.Capture, error) {
+			return f.Missing(bg, chi, "e", s, missing(2, 3, 4, 5))
+		},
+		"one finger of it": func(f *fixture, s station.Slot) (station.Capture, error) {
+			return f.Capture(bg, chi, "e", s, f.shot(good), missing(2))
+		},
+		"one, after a second refusal": func(f *fixture, s station.Slot) (station.Capture, error) {
+			if c, err := f.Capture(bg, chi, "e", s, f.shot(poor), missing(2)); err != nil || c.Attempts != 2 || c.State != station.CaptureRefused {
+				t.Errorf("%+v %v", c, err)
+			}
+			return f.Capture(bg, chi, "e", s, f.shot(good), missing(2))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := desk(t)
+			f.open("e")
+			slot := station.FingerSlots[0].Slot
+			_, err := f.Capture(bg, an, "e", slot, f.shot(poor), nil)
+			f.ok(err)
+			c, err := describe(f, slot)
+			f.ok(err)
+			if c.State == station.CaptureRefused || !slices.Contains(c.Reasons, goneAfterRefusal) {
+				t.Errorf("%+v", c)
+			}
+			for _, s := range station.FingerSlots[1:] {
+				if gone := fingersOf(s.Slot); len(gone) == 1 && slices.ContainsFunc(c.Missing, func(m station.Missing) bool { return m.Position == int(gone[0]) }) {
+					_, err = f.Missing(bg, an, "e", s.Slot, missing(int(gone[0])))
+				} else {
+					_, err = f.Capture(bg, an, "e", s.Slot, f.shot(good), nil)
+				}
+				f.ok(err)
+			}
+			_, err = f.Capture(bg, an, "e", station.Portrait, f.shot(good), nil)
+			f.ok(err)
+			_, err = f.Finalize(bg, an, "e")
+			if e := f.kind(err, station.CallSupervisor); len(e.Fields) != 1 || e.Fields[string(slot)] != goneAfterRefusal || e.Hint == "" {
+				t.Errorf("%v %q", e.Fields, e.Hint)
+			}
+			_, err = f.Override(bg, chi, "e", slot, "seen") // described it
+			f.kind(err, station.Forbidden)
+			_, err = f.Override(bg, binh, "e", station.FingerSlots[1].Slot, "seen")
+			f.kind(err, station.Conflict)
+			before := c.State
+			c, err = f.Override(bg, binh, "e", slot, "seen")
+			if f.ok(err); c.State != before || c.Word == nil || c.Word.By != "binh" {
+				t.Errorf("%+v", c)
+			}
+			_, err = f.Finalize(bg, an, "e")
+			f.ok(err)
+		})
+	}
+}
+
+// Fingers that were said to be missing from the first try on are nobody's trick,
+// and one that is there after all needs no word.
+func TestHonestMissingFingersNeedNoWord(t *testing.T) {
+	f := desk(t)
+	f.open("e")
+	slot := station.FingerSlots[0].Slot
+	_, err := f.Capture(bg, an, "e", slot, f.shot(poor), missing(2))
+	f.ok(err)
+	c, err := f.Capture(bg, an, "e", slot, f.shot(good), missing(2))
+	if f.ok(err); c.State != station.CaptureAccepted || len(c.Reasons) != 0 {
+		t.Errorf("%+v", c)
+	}
+	f.open("e2")
+	_, err = f.Capture(bg, an, "e2", slot, f.shot(poor), nil)
+	f.ok(err)
+	_, err = f.Missing(bg, an, "e2", slot, missing(2, 3, 4, 5))
+	f.ok(err)
+	c, err = f.Capture(bg, an, "e2", slot, f.shot(good), nil)
+	if f.ok(err); c.State != station.CaptureAccepted || len(c.Reasons) != 0 || c.Attempts != 2 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestMoreThanFiveMissingFingersAreConfirmed(t *testing.T) {
+	f := desk(t)
+	f.open("five")
+	f.wholeHand("five", an, 1, 2, 3, 4, 5)
+	_, err := f.Finalize(bg, an, "five")
+	f.ok(err)
+	f.open("six")
+	f.wholeHand("six", an, 1, 2, 3, 4, 5, 7)
+	_, err = f.Finalize(bg, an, "six")
+	e := f.kind(err, station.CallSupervisor)
+	if len(e.Fields) != 3 || e.Fields["plain-right-four"] != goneInNumber || e.Fields["plain-left-four"] != goneInNumber || e.Fields["plain-thumbs"] != goneInNumber {
+		t.Errorf("%v", e.Fields)
+	}
+	for slot := range e.Fields {
+		_, err := f.Override(bg, binh, "six", station.Slot(slot), "seen")
+		f.ok(err)
+	}
+	_, err = f.Finalize(bg, an, "six")
+	f.ok(err)
+	f.open("again")
+	f.wholeHand("again", an, 1, 2, 3, 4, 5, 7)
+	_, err = f.Capture(bg, an, "again", "plain-left-four", f.shot(good), nil)
+	f.ok(err)
+	_, err = f.Capture(bg, an, "again", "rolled-left-index", f.shot(good), nil)
+	f.ok(err)
+	_, err = f.Finalize(bg, an, "again") // five only
+	f.ok(err)
 }

@@ -18,7 +18,9 @@ import (
 const normal = 5
 
 // Finalize ends the work at the desk. It refuses, with the fields and slots
-// that are not in order, until all is there. A final enrolment stays as it is.
+// that are not in order, until all is there, and then until a supervisor has
+// confirmed the missing fingers whose reasons want it (CallSupervisor). A final
+// enrolment stays as it is.
 func (d *Desk) Finalize(ctx context.Context, by station.Person, id string) (station.Enrolment, error) {
 	what := "finalize enrolment " + id
 	if err := may(by, station.RoleDesk, what); err != nil {
@@ -33,6 +35,10 @@ func (d *Desk) Finalize(ctx context.Context, by station.Person, id string) (stat
 		}
 		if wrong := d.lacks(*e); len(wrong) > 0 {
 			return nil, correct(what, wrong)
+		}
+		if open := doubts(*e); len(open) > 0 {
+			return nil, &station.Error{Kind: station.CallSupervisor, What: what, Err: errors.New("missing fingers are not confirmed"), Fields: open,
+				Hint: "a supervisor who did not describe them has to confirm that they are missing"}
 		}
 		e.State, e.Final = station.EnrolmentFinal, &station.Word{By: by.Login, At: now}
 		touch(e, by, now)

@@ -4,7 +4,9 @@
 // tells the order for the card; the order itself comes back to a line later.
 //
 // The retry loop lives here and nowhere else: an image that the gate refuses
-// counts, after three of them a supervisor's word is needed. Children (Law
+// counts, after three of them a supervisor's word is needed. So it is for fingers
+// that are described as missing after a refused try, or more than five in all: the
+// capture's reasons say so. Children (Law
 // 26/2023): under 6 no biometrics are taken; from 6 to under 14 a guardian has to
 // be there, for whom the dossier names father or mother.
 package enrol

@@ -114,13 +114,16 @@ function captures() {
   return el;
 }
 
+// unconfirmed captures stand, but a supervisor has to confirm their missing fingers.
+const unconfirmed = (c) => ["accepted", "missing"].includes(c.state) && c.reasons?.length && !c.word;
+
 // nextSlot is the one whose turn it is.
 const nextSlot = () => isOpen() && current.captures.find((c) => !c.state || c.state === "refused")?.slot;
 
 function shot(c, turn) {
   const s = slots[c.slot];
   const tries = c.attempts ? `${c.attempts} ${c.attempts === 1 ? "try" : "tries"}` : "";
-  const el = h("article", { class: turn ? "card next" : "card", "data-slot": c.slot, "data-key": `${c.state}${c.digest}${c.attempts}` },
+  const el = h("article", { class: turn ? "card next" : "card", "data-slot": c.slot, "data-key": [c.state, c.digest, c.attempts, c.word?.by, ...(c.reasons || [])].join() },
     h("div", { class: "head" }, h("h3", {}, s.name), c.state ? tag(c.state, looks[c.state]) : tag(turn ? "next" : "to do", turn ? "wait" : "")),
     h("div", { class: "shot" }, c.imageRef ? h("img", { src: c.imageRef, alt: `${s.name}, as captured`, loading: "lazy" }) : c.state === "missing" ? "not there" : "no image"),
     h("p", { class: "quiet" }, [c.digest && `quality ${c.quality}`, tries, c.ppi && `${c.ppi} ppi`, c.simulated && "simulated"].filter(Boolean).join(" · ")),
@@ -134,8 +137,9 @@ function shot(c, turn) {
     if (c.sensor) actions.push(act(simulated ? "Simulate" : "Capture", () => take(c.slot), { class: "small" }));
     if (s.fingers) actions.push(act("Missing…", () => describe(c.slot), { class: "small" }));
   }
-  if (c.state === "refused" && c.attempts >= 3) {
-    if (me.may("enroll.approve") && state() === "open") actions.push(act("Accept it all the same…", () => override(c.slot), { class: "small" }));
+  if ((c.state === "refused" && c.attempts >= 3) || unconfirmed(c)) {
+    const word = unconfirmed(c) ? "Confirm what is missing" : "Accept it all the same";
+    if (me.may("enroll.approve") && state() === "open") actions.push(act(`${word}…`, () => override(c.slot, word), { class: "small" }));
     else el.append(h("p", { class: "wrong" }, "Call a supervisor."));
   }
   if (actions.length) el.append(h("div", { class: "actions" }, actions));
@@ -203,8 +207,8 @@ async function describe(slot) {
   notice(all.length ? `${s.name}: now capture the fingers that are there.` : `${s.name}: all fingers are there.`);
 }
 
-async function override(slot) {
-  const reason = await askReason(`Accept ${slots[slot].name} all the same`, "Accept");
+async function override(slot, word) {
+  const reason = await askReason(`${slots[slot].name}: ${word.toLowerCase()}`, word.split(" ")[0]);
   if (!reason) return;
   await call("POST", `/v1/enrollments/${current.id}/captures/${slot}/override`, { reason });
   await refresh();
@@ -215,6 +219,8 @@ function decisions() {
   if (isOpen() && !current.fresh) {
     const todo = current.captures.filter((c) => !c.state || c.state === "refused").length;
     buttons.push(act("Finalise", () => decide("PUT", "finalize", undefined, "Finalised. A supervisor approves it now."), { class: "main" }));
+    const words = current.captures.filter(unconfirmed).length;
+    if (words) buttons.push(h("span", { class: "quiet" }, `${words} ${words === 1 ? "waits" : "wait"} for a supervisor's word`));
     if (todo) buttons.push(h("span", { class: "quiet" }, `${todo} captures are still to do`));
   }
   if (state() === "final" && me.may("enroll.approve")) {
