@@ -111,6 +111,12 @@ type Readers interface {
 	Status() []issue.ReaderStatus
 }
 
+// ReadersProblem is an extra ability of Readers: to say why no reader can be
+// seen, empty where they can.
+type ReadersProblem interface {
+	Problem() string
+}
+
 // Office verifies; verify.Office is one.
 type Office interface {
 	Verify(ctx context.Context, by station.Person, reader string, key verify.Key) (station.Verdict, error)

@@ -100,7 +100,7 @@ func newProblem(code int, kind station.Kind, detail, hint string) *Problem {
 }
 
 // problemOf translates an error of the rooms below. What is internal goes to the
-// log and not to the client.
+// log and not to the client; what stops the line goes to both.
 func problemOf(ctx context.Context, log *slog.Logger, err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
@@ -113,6 +113,9 @@ func problemOf(ctx context.Context, log *slog.Logger, err error) *Problem {
 		}
 		log.Error("request failed", "err", err)
 		return newProblem(http.StatusInternalServerError, kind, "the station failed; its log says why", station.HintOf(err))
+	}
+	if kind == station.StopLine {
+		log.Error("the line must not go on", "err", err)
 	}
 	p = newProblem(status[kind], kind, err.Error(), station.HintOf(err))
 	var e *station.Error

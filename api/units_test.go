@@ -1,8 +1,11 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
+	"net/http"
 	"os/exec"
 	"reflect"
 	"strings"
@@ -10,6 +13,7 @@ import (
 	"time"
 
 	"cardstation/station"
+	"cardstation/station/issue"
 )
 
 func TestPasswordsAreArgon2id(t *testing.T) {
@@ -155,6 +159,35 @@ func TestBuffersAreBoundedAndForgotten(t *testing.T) {
 	c.forward(bufferLife + time.Second)
 	if _, err := b.put("e1", "image/png", make([]byte, 61)); err != nil {
 		t.Errorf("old buffers keep their room: %v", err)
+	}
+}
+
+func TestWhatStopsTheLineIsLogged(t *testing.T) {
+	var out bytes.Buffer
+	p := problemOf(t.Context(), slog.New(slog.NewTextHandler(&out, nil)), station.Errorf(station.StopLine, "the store cannot write: no space left on device"))
+	if p.Status != http.StatusServiceUnavailable || p.Kind != "stop-line" {
+		t.Errorf("%+v", p)
+	}
+	if !strings.Contains(out.String(), "level=ERROR") || !strings.Contains(out.String(), "no space left") {
+		t.Errorf("log %q", out.String())
+	}
+}
+
+// blind sees no reader and says why.
+type blind struct{}
+
+func (blind) Status() []issue.ReaderStatus { return nil }
+func (blind) Problem() string              { return "pcscd does not answer" }
+
+func TestReadersSayWhyNoneIsSeen(t *testing.T) {
+	for _, c := range []struct {
+		readers Readers
+		want    string
+	}{{blind{}, "pcscd does not answer"}, {readers{}, ""}} {
+		out, err := (&server{cfg: Config{Readers: c.readers}}).listReaders(t.Context(), nil)
+		if err != nil || out.Body.Problem != c.want || out.Body.Items == nil {
+			t.Errorf("%T: %+v, %v", c.readers, out.Body, err)
+		}
 	}
 }
 

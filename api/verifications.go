@@ -18,13 +18,19 @@ func (s *server) readerRoutes() {
 	handle(s, operation(http.MethodGet, "/v1/readers", "listReaders", "Reader", "The readers and what they do", readerRead), s.listReaders)
 }
 
-type readersOutput struct {
-	Body List[issue.ReaderStatus]
+// ReaderList is the answer of GET /v1/readers.
+type ReaderList struct {
+	Items   []issue.ReaderStatus `json:"items"`
+	Problem string               `json:"problem,omitempty" doc:"Why no reader can be seen."`
 }
 
+type readersOutput struct{ Body ReaderList }
+
 func (s *server) listReaders(context.Context, *struct{}) (*readersOutput, error) {
-	out := &readersOutput{}
-	out.Body.Items = append([]issue.ReaderStatus{}, s.cfg.Readers.Status()...)
+	out := &readersOutput{Body: ReaderList{Items: append([]issue.ReaderStatus{}, s.cfg.Readers.Status()...)}}
+	if r, ok := s.cfg.Readers.(ReadersProblem); ok {
+		out.Body.Problem = r.Problem()
+	}
 	return out, nil
 }
 

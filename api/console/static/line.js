@@ -13,7 +13,7 @@ const sees = { readers: "reader.read", queue: "cms.request.read", cards: "cms.cr
 
 async function readers() {
   if (!me.may(sees.readers)) return;
-  const { items } = await call("GET", "/v1/readers");
+  const { items, problem } = await call("GET", "/v1/readers");
   const cards = items.map((r) => h("article", { class: "card" },
     h("div", { class: "head" }, h("h3", {}, r.name), tag(r.state, looks[r.state])),
     h("p", { class: "quiet" }, r.use === "office" ? "Belongs to the office." : readerText[r.state] || ""),
@@ -22,6 +22,7 @@ async function readers() {
     r.orderId ? h("p", { class: "quiet mono" }, r.orderId) : "",
     r.card ? h("p", { class: "quiet mono" }, r.card) : "",
     r.problem ? h("p", { class: "wrong" }, r.problem) : "", r.hint ? h("p", {}, r.hint) : ""));
+  if (problem) cards.unshift(h("p", { class: "wrong" }, problem));
   $("readers").replaceChildren(...(cards.length ? cards : [h("p", { class: "empty" }, "No reader is attached.")]));
 }
 

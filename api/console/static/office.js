@@ -17,12 +17,12 @@ function fromMRZ(text) {
 }
 
 async function readers() {
-  const { items } = await call("GET", "/v1/readers");
+  const { items, problem } = await call("GET", "/v1/readers");
   const mine = items.filter((r) => r.use === "office");
   const chosen = form.reader.value;
   form.reader.replaceChildren(...mine.map((r) => h("option", { selected: r.name === chosen }, r.name)));
   form.querySelector("button").disabled = mine.length === 0;
-  if (!mine.length) form.reader.append(h("option", { value: "" }, "no reader for the office"));
+  if (!mine.length) form.reader.append(h("option", { value: "" }, problem || "no reader for the office"));
 }
 
 async function verify() {
