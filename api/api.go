@@ -63,12 +63,14 @@ type server struct {
 	now       func() time.Time
 	api       huma.API
 	sessions  *sessions
-	byLogin   *limiter
-	byAddress *limiter
+	byAddress *limiter // tries to log in
+	byPair    *limiter // the same, by login and address
+	byLogin   *limiter // the same, by login; delays only
+	byPerson  *limiter // tries to change one's own password
 	hashing   chan struct{}
 	nobody    string // a hash that no password fits
 	buffers   *buffers
-	streams   chan struct{} // one for each open event stream
+	streams   *shares // open event streams
 }
 
 // New makes the handler of the API and the console.
@@ -100,8 +102,9 @@ func newServer(cfg Config) (*server, *gin.Engine) {
 		cfg.Limits.Image = 20 << 20
 	}
 	s := &server{cfg: cfg, log: cfg.Log, now: cfg.Now, sessions: newSessions(cfg.Now),
-		byLogin: newLimiter(5, 10*time.Second, cfg.Now), byAddress: newLimiter(20, 2*time.Second, cfg.Now), hashing: make(chan struct{}, 2),
-		nobody: unusableHash(), buffers: newBuffers(cfg.Now), streams: make(chan struct{}, 256)}
+		byAddress: newLimiter(20, 2*time.Second, cfg.Now), byPair: newLimiter(5, 10*time.Second, cfg.Now), byLogin: newLimiter(5, 10*time.Second, cfg.Now),
+		byPerson: newLimiter(5, 10*time.Second, cfg.Now), hashing: make(chan struct{}, 2), nobody: unusableHash(), buffers: newBuffers(cfg.Now),
+		streams: newShares(streamsInAll, streamsEach)}
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true

@@ -297,13 +297,18 @@ func TestKindsHaveAStatus(t *testing.T) {
 // listen reads n messages of the event stream.
 func (h *house) listen(t *testing.T, lastID string, n int) (ids []string, data []string) {
 	t.Helper()
+	return h.listenAs(t, "line", lastID, n)
+}
+
+func (h *house) listenAs(t *testing.T, who, lastID string, n int) (ids []string, data []string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.URL+"/v1/events", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.AddCookie(&http.Cookie{Name: sessionCookie, Value: h.logIn(t, "line")})
+	req.AddCookie(&http.Cookie{Name: sessionCookie, Value: h.logIn(t, who)})
 	if lastID != "" {
 		req.Header.Set("Last-Event-ID", lastID)
 	}

@@ -20,37 +20,33 @@ import (
 // Buffers wait here until an enrolment refers to them; then the desk captures
 // them and the store keeps them. One that is not used within bufferLife, or
 // before the station stops, is sent again by the client, who is told so.
-const (
-	bufferLife = time.Hour
-	bufferRoom = 128 << 20 // bytes of all waiting buffers
-)
+const bufferLife = time.Hour
 
 type waiting struct {
-	enrollment, media string
-	data              []byte
-	since             time.Time
+	by, media string // by is the login of who sent it
+	data      []byte
+	since     time.Time
 }
 
 type buffers struct {
 	mu   sync.Mutex
 	all  map[string]waiting // enrolment, "/", SHA-256 of the data in hex
-	room int
+	room *shares
 	now  func() time.Time
 }
 
 func newBuffers(now func() time.Time) *buffers {
-	return &buffers{all: map[string]waiting{}, room: bufferRoom, now: now}
+	return &buffers{all: map[string]waiting{}, room: newShares(bufferRoom, bufferShare), now: now}
 }
 
 // put keeps data and gives its id, the SHA-256 in hex: the same data again is
 // the same buffer.
-func (b *buffers) put(enrollment, media string, data []byte) (string, error) {
+func (b *buffers) put(by, enrollment, media string, data []byte) (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for k, w := range b.all {
 		if b.now().Sub(w.since) > bufferLife {
-			b.room += len(w.data)
-			delete(b.all, k)
+			b.drop(k)
 		}
 	}
 	sum := sha256.Sum256(data)
@@ -61,12 +57,26 @@ func (b *buffers) put(enrollment, media string, data []byte) (string, error) {
 		b.all[key] = old
 		return id, nil
 	}
-	if len(data) > b.room {
-		return "", &station.Error{Kind: station.Retry, What: "too many buffers wait for their enrollments", Hint: "refer to those that were sent, or wait an hour"}
+	if ok, own := b.room.take(by, len(data)); !ok {
+		return "", full(own, "too many buffers wait for their enrollments", "refer to those that were sent, or wait an hour")
 	}
-	b.room -= len(data)
-	b.all[key] = waiting{enrollment, media, bytes.Clone(data), b.now()}
+	b.all[key] = waiting{by, media, bytes.Clone(data), b.now()}
 	return id, nil
+}
+
+// drop frees the room of a buffer.
+func (b *buffers) drop(key string) {
+	if w, ok := b.all[key]; ok {
+		b.room.give(w.by, len(w.data))
+		delete(b.all, key)
+	}
+}
+
+// used forgets a buffer that the enrolment has captured.
+func (b *buffers) used(enrollment, id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.drop(enrollment + "/" + id)
 }
 
 func (b *buffers) get(enrollment, id string) (waiting, bool) {
@@ -80,7 +90,7 @@ func (s *server) bufferRoutes() {
 	const path, tag = "/v1/enrollments/{enrollmentId}/buffer", "Buffer"
 	create := operation(http.MethodPost, path, "createBuffer", tag, "Create a buffer", bufWrite)
 	create.DefaultStatus, create.MaxBodyBytes = http.StatusCreated, s.cfg.Limits.Image
-	create.Description = "Sends an image apart. It waits for an hour for the enrollment that refers to it; the same image again is the same buffer."
+	create.Description = "Sends an image apart. It waits for an hour for the enrollment that refers to it; the same image again is the same buffer. A person's waiting buffers have 32 MiB at most; more is refused with 429, until they are referred to."
 	handle(s, create, s.createBuffer)
 	read := operation(http.MethodGet, path+"/{bufferId}", "readBuffer", tag, "Read a buffer", bufRead)
 	binary := &huma.MediaType{Schema: &huma.Schema{Type: "string", Format: "binary"}}
@@ -115,7 +125,7 @@ func (s *server) createBuffer(ctx context.Context, in *createBufferInput) (*crea
 		}
 	}
 	out := &createBufferOutput{}
-	out.Body.BufferID, err = s.buffers.put(in.ID, kind, in.RawBody)
+	out.Body.BufferID, err = s.buffers.put(who(ctx).Login, in.ID, kind, in.RawBody)
 	return out, err
 }
 

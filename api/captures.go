@@ -273,7 +273,9 @@ func (s *server) captureOne(ctx context.Context, e station.Enrolment, b Biometri
 	if err != nil {
 		return station.Capture{}, err
 	}
-	if sum := sha256.Sum256(data); have.Digest == hex.EncodeToString(sum[:]) {
+	sum := sha256.Sum256(data)
+	digest := hex.EncodeToString(sum[:])
+	if have.Digest == digest {
 		return have, nil
 	}
 	kind, err := media(data)
@@ -284,7 +286,11 @@ func (s *server) captureOne(ctx context.Context, e station.Enrolment, b Biometri
 	if b.CaptureDate != nil {
 		frame.At = b.CaptureDate.UTC()
 	}
-	return s.cfg.Desk.Capture(ctx, who(ctx).Person, e.ID, slot, capture.Given(frame), missing)
+	c, err := s.cfg.Desk.Capture(ctx, who(ctx).Person, e.ID, slot, capture.Given(frame), missing)
+	if err == nil {
+		s.buffers.used(e.ID, digest)
+	}
+	return c, err
 }
 
 // imageOf gives the bytes of image or imageRef.

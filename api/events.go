@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -69,7 +70,7 @@ type AuditResult struct {
 
 func (s *server) eventRoutes() {
 	stream := operation(http.MethodGet, "/v1/events", "streamEvents", "Event", "Events as they are committed, as server-sent events", eventRead)
-	stream.Description = "Begins with the next event, or behind the one that Last-Event-ID (or after) names. The id of each is its number. There is no citizen data in it."
+	stream.Description = "Begins with the next event, or behind the one that Last-Event-ID (or after) names. The id of each is its number. There is no citizen data in it. What is done about people who log in (person.*) comes to administrators only. A person has at most eight streams at a time; one more is refused with 429."
 	schema := s.api.OpenAPI().Components.Schemas.Schema(typeOf[StreamEvent](), true, "StreamEvent")
 	stream.Responses = map[string]*huma.Response{"200": {Description: "The stream", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: schema}}}}
 	handle(s, stream, s.streamEvents)
@@ -115,15 +116,20 @@ func (s *server) streamEvents(ctx context.Context, in *streamInput) (*huma.Strea
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case s.streams <- struct{}{}:
-	default:
-		return nil, &station.Error{Kind: station.Retry, What: "too many event streams are open"}
+	me := who(ctx).Login
+	if ok, own := s.streams.take(me, 1); !ok {
+		return nil, full(own, "too many event streams are open", "close other windows of the console, or other programs that listen")
 	}
 	return &huma.StreamResponse{Body: func(hctx huma.Context) {
-		defer func() { <-s.streams }()
+		defer s.streams.give(me, 1)
 		s.stream(hctx, after)
 	}}, nil
+}
+
+// mayHear tells whether an event is for this listener: who logs in from where,
+// and who may do what, is for administrators.
+func (c caller) mayHear(e station.Event) bool {
+	return !strings.HasPrefix(string(e.Type), "person.") || c.Has(station.RoleAdmin)
 }
 
 // startOf finds where a stream begins.
@@ -161,6 +167,7 @@ func (s *server) stream(hctx huma.Context, after uint64) {
 	if !send("retry: 2000\n: connected\n\n") {
 		return
 	}
+	me := who(ctx)
 	events := s.cfg.Events.Watch(ctx, after)
 	pulse := time.NewTicker(streamPulse)
 	defer pulse.Stop()
@@ -170,12 +177,16 @@ func (s *server) stream(hctx huma.Context, after uint64) {
 			if !ok {
 				return
 			}
+			if !me.mayHear(e) {
+				continue
+			}
 			raw, _ := json.Marshal(streamEvent(e)) // plain fields
 			if !send(fmt.Sprintf("id: %d\ndata: %s\n\n", e.Seq, raw)) {
 				return
 			}
 		case <-pulse.C:
-			if _, err := s.authenticate(g.Request); err != nil || !send(": alive\n\n") {
+			var err error
+			if me, err = s.authenticate(g.Request); err != nil || !send(": alive\n\n") {
 				return
 			}
 		case <-stopping(ctx):

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -53,7 +52,7 @@ type loginOutput struct {
 
 func (s *server) sessionRoutes() {
 	login := operation(http.MethodPost, "/v1/sessions", "logIn", "Session", "Log in")
-	login.Description = "Gives a bearer token, and the same as a cookie (HttpOnly, SameSite=Strict) for the console."
+	login.Description = "Gives a bearer token, and the same as a cookie (HttpOnly, SameSite=Strict) for the console. Who tries too often is refused with 429 for a while: for one login from one address, and for all logins from one address."
 	login.DefaultStatus = http.StatusCreated
 	public(s, login, s.logIn)
 	handle(s, operation(http.MethodGet, "/v1/sessions", "readSession", "Session", "Who is logged in", anyone), s.readSession)
@@ -61,28 +60,42 @@ func (s *server) sessionRoutes() {
 	handle(s, operation(http.MethodPut, "/v1/sessions/password", "changePassword", "Session", "Change one's own password", anyone), s.changePassword)
 }
 
+// nobody stands in events for a login that nobody has: what was typed there may
+// have been a password.
+const nobody = "unknown"
+
 // logIn checks a password. The work is the same for a login that nobody has, and
-// only so many passwords are hashed at a time.
+// only so many passwords are hashed at a time. Guessing is refused to an address,
+// and to an address and a login together. Guesses at one login from many
+// addresses only make it answer later, so that nobody can lock its owner out.
 func (s *server) logIn(ctx context.Context, in *loginInput) (*loginOutput, error) {
-	for _, wait := range []time.Duration{s.byAddress.take(in.address), s.byLogin.take(in.Body.Login)} {
+	from := network(in.address)
+	here := in.Body.Login + "\n" + from
+	for _, wait := range []time.Duration{s.byAddress.take(from), s.byPair.take(here)} {
 		if wait > 0 {
-			p := newProblem(http.StatusTooManyRequests, station.Retry, "too many tries to log in", "wait a little, then try again")
-			p.after = strconv.Itoa(int(wait/time.Second) + 1)
-			return nil, p
+			return nil, tooMany("too many tries to log in", wait)
 		}
+	}
+	if err := pause(ctx, s.byLogin.slow(in.Body.Login)); err != nil {
+		return nil, err
 	}
 	p, err := s.cfg.People.Person(ctx, in.Body.Login)
 	if err != nil && station.KindOf(err) != station.Unknown {
 		return nil, err
 	}
-	hash := p.Password
-	if err != nil || p.Disabled {
+	known, hash := err == nil, p.Password
+	if !known || p.Disabled {
 		hash = s.nobody
 	}
 	if !s.checkPassword(ctx, hash, in.Body.Password) || hash == s.nobody {
-		s.note(ctx, station.PersonRefused, in.Body.Login, map[string]string{"address": in.address})
+		name := nobody
+		if known {
+			name = p.Login
+		}
+		s.note(ctx, station.PersonRefused, name, map[string]string{"address": in.address})
 		return nil, &station.Error{Kind: station.LogIn, What: "login and password do not fit"}
 	}
+	s.byPair.forget(here)
 	s.byLogin.forget(p.Login)
 	if err := s.cfg.Events.Record(ctx, loginEvent(station.PersonLogin, p.Login, map[string]string{"address": in.address})); err != nil {
 		return nil, err
@@ -143,8 +156,8 @@ type passwordInput struct {
 // changePassword ends the person's other sessions.
 func (s *server) changePassword(ctx context.Context, in *passwordInput) (*struct{}, error) {
 	c := who(ctx)
-	if wait := s.byLogin.take(c.Login); wait > 0 {
-		return nil, newProblem(http.StatusTooManyRequests, station.Retry, "too many tries", "wait a little, then try again")
+	if wait := s.byPerson.take(c.Login); wait > 0 {
+		return nil, tooMany("too many tries", wait)
 	}
 	if !s.checkPassword(ctx, c.Password, in.Body.Current) {
 		return nil, &station.Error{Kind: station.Forbidden, What: "the current password is another"}
@@ -158,7 +171,7 @@ func (s *server) changePassword(ctx context.Context, in *passwordInput) (*struct
 	if err := s.cfg.People.PutPerson(ctx, p, personEvent(p, c.Login)); err != nil {
 		return nil, err
 	}
-	s.byLogin.forget(c.Login)
+	s.byPerson.forget(c.Login)
 	s.sessions.closeAll(c.Login, c.token)
 	return nil, nil
 }

@@ -204,53 +204,6 @@ var roleScopes = map[station.Role][]string{
 	station.RoleAdmin:      {peopleAdmin, auditRead, eventRead, profileRead},
 }
 
-// limiter slows down guessing: burst tries at once, then one each period, for
-// each key apart.
-type limiter struct {
-	mu     sync.Mutex
-	burst  int
-	period time.Duration
-	keys   map[string]time.Time // when the key's bucket is full again
-	now    func() time.Time
-}
-
-func newLimiter(burst int, period time.Duration, now func() time.Time) *limiter {
-	return &limiter{burst: burst, period: period, keys: map[string]time.Time{}, now: now}
-}
-
-// maxKeys bounds the memory of a limiter; past it, full buckets are forgotten.
-const maxKeys = 10_000
-
-// take uses one try of key, or says how long until the next.
-func (l *limiter) take(key string) (wait time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := l.now()
-	if len(l.keys) >= maxKeys {
-		for k, full := range l.keys {
-			if !full.After(now) {
-				delete(l.keys, k)
-			}
-		}
-	}
-	full := l.keys[key]
-	if full.Before(now) {
-		full = now
-	}
-	if wait = full.Sub(now) - time.Duration(l.burst-1)*l.period; wait > 0 {
-		return wait
-	}
-	l.keys[key] = full.Add(l.period)
-	return 0
-}
-
-// forget gives a key its tries back.
-func (l *limiter) forget(key string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.keys, key)
-}
-
 // peer is the caller's address without the port.
 func peer(remote string) string {
 	host, _, err := net.SplitHostPort(remote)

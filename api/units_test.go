@@ -119,49 +119,6 @@ func TestSessionsEndAndMakeRoom(t *testing.T) {
 	}
 }
 
-func TestLimiterRefills(t *testing.T) {
-	c := &clock{now: today}
-	l := newLimiter(3, time.Second, c.Now)
-	for i := range 3 {
-		if l.take("a") != 0 {
-			t.Errorf("try %d was refused", i)
-		}
-	}
-	if wait := l.take("a"); wait != time.Second {
-		t.Errorf("wait %v", wait)
-	}
-	if l.take("b") != 0 {
-		t.Error("another key waits")
-	}
-	c.forward(time.Second)
-	if l.take("a") != 0 || l.take("a") == 0 {
-		t.Error("one second gives not one try")
-	}
-}
-
-func TestBuffersAreBoundedAndForgotten(t *testing.T) {
-	c := &clock{now: today}
-	b := newBuffers(c.Now)
-	b.room = 100
-	id, err := b.put("e1", "image/png", make([]byte, 60))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if again, err := b.put("e1", "image/png", make([]byte, 60)); err != nil || again != id {
-		t.Error("the same again is another buffer", err)
-	}
-	if _, err := b.put("e1", "image/png", make([]byte, 61)); station.KindOf(err) != station.Retry {
-		t.Errorf("no room, and yet %v", err)
-	}
-	if _, ok := b.get("e2", id); ok {
-		t.Error("another enrolment's buffer is given")
-	}
-	c.forward(bufferLife + time.Second)
-	if _, err := b.put("e1", "image/png", make([]byte, 61)); err != nil {
-		t.Errorf("old buffers keep their room: %v", err)
-	}
-}
-
 func TestWhatStopsTheLineIsLogged(t *testing.T) {
 	var out bytes.Buffer
 	p := problemOf(t.Context(), slog.New(slog.NewTextHandler(&out, nil)), station.Errorf(station.StopLine, "the store cannot write: no space left on device"))
