@@ -24,9 +24,9 @@ func NewAuthority(k pki.Keys) (Authority, error) {
 }
 
 // Compile makes the plan that takes the record onto its chip: it encodes the data
-// groups, makes the active authentication key, signs the SOD and derives the chip's
-// secrets, all without the chip. Compiling again gives another key and another SOD
-// over the same data, which is as good for going on with a torn card.
+// groups, makes the keys of active and chip authentication, signs the SOD and derives
+// the chip's secrets, all without the chip. Compiling again gives other keys and
+// another SOD over the same data, which is as good for going on with a torn card.
 //
 // What waits for the chip is the certificates over keys that only it can make:
 // Authority.Citizen signs them while Run is under way.
@@ -41,9 +41,9 @@ func Compile(p Profile, r Record, a Authority) (Plan, error) {
 	return prepared.For(r.Chip)
 }
 
-// Prepared is all of a plan that needs no chip, above all the active authentication
-// key and the signature over the document: what can be made before a card is in the
-// reader. It is for one chip only, for no two may have the same key.
+// Prepared is all of a plan that needs no chip, above all the chip's keys and
+// the signature over the document: what can be made before a card is in the reader.
+// It is for one chip only, for no two may have the same key.
 type Prepared struct {
 	compiler compiler
 	manager  manager
@@ -86,7 +86,7 @@ func (d *Prepared) For(chip string) (Plan, error) {
 	c.record.Chip = chip
 	plan := Plan{
 		Profile: c.profile.Name, Chip: chip, Document: cccd.DocumentNumber(c.record.Holder.Number),
-		MRZ: d.content.MRZ, CAN: d.content.CAN,
+		MRZ: d.content.MRZ, CAN: d.content.CAN, ProvesChip: d.content.ChipKey != nil,
 	}
 	if sod := d.content.Files[lds.SOD]; sod != nil {
 		plan.SOD = digest(sod)

@@ -85,6 +85,9 @@ func (c compiler) content() (content emrtd.Content, lasting lds.Files, err error
 	if content.ActiveKey, infos, err = activeKey(p.active, groups, infos); err != nil {
 		return content, nil, fmt.Errorf("active authentication: %w", err)
 	}
+	if content.ChipKey, infos, err = chipKey(p.proof, infos); err != nil {
+		return content, nil, fmt.Errorf("chip authentication: %w", err)
+	}
 	if len(infos) > 0 {
 		if groups[lds.DG14], err = lds.EncodeDG14(infos...); err != nil {
 			return content, nil, err
@@ -164,6 +167,24 @@ func activeKey(kind string, groups lds.Files, infos []lds.SecurityInfo) (crypto.
 	}
 	info, err := lds.ActiveAuthenticationInfo(key.Public())
 	return key, append(infos, info), err
+}
+
+// chipKey makes the key pair of chip authentication and adds what DG14 says of it
+// (Doc 9303-11, 9.2.5 and 9.2.6). It gives no key for session keys of 0 bits.
+func chipKey(keyBits int, infos []lds.SecurityInfo) (*ecdsa.PrivateKey, []lds.SecurityInfo, error) {
+	if keyBits == 0 {
+		return nil, infos, nil
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	ders, err := access.ChipKey{KeyBits: keyBits, Key: &key.PublicKey}.SecurityInfos()
+	if err != nil {
+		return nil, nil, err
+	}
+	more, err := lds.DecodeSecurityInfos(tlv.New(0x31, ders...))
+	return key, append(infos, more...), err
 }
 
 // document is a finished travel document as a verifier sees it.

@@ -300,7 +300,7 @@ func TestInspectFindsEverythingInOrder(t *testing.T) {
 		m.commands, m.sent, m.received = 0, 0, 0
 		files, checks := emrtd.Inspect(counted, door, s.trust, time.Now())
 		for _, c := range checks {
-			if c.Result == lds.Failed || c.Result == lds.NotDone && c.Name != emrtd.CheckChip {
+			if c.Result != lds.Passed {
 				t.Errorf("%T: %s is %s: %s", door, c.Name, c.Result, c.Why)
 			}
 		}
@@ -308,7 +308,7 @@ func TestInspectFindsEverythingInOrder(t *testing.T) {
 			t.Errorf("%T: another SOD than the receipt's", door)
 		}
 		t.Logf("%T: %d commands, %d bytes sent, %d received", door, m.commands, m.sent, m.received)
-		if m.commands > 22 {
+		if m.commands > 23 {
 			t.Errorf("%T: %d commands for one reading", door, m.commands)
 		}
 	}
@@ -333,7 +333,7 @@ func TestAChildWithoutPortraitIsIssuedAndBelieved(t *testing.T) {
 	said := false
 	for _, c := range checks {
 		said = said || c.Name == lds.CheckPortrait && c.Why == "the card carries no portrait"
-		if c.Result != lds.Passed && c.Name != emrtd.CheckChip {
+		if c.Result != lds.Passed {
 			t.Errorf("%s is %s: %s", c.Name, c.Result, c.Why)
 		}
 	}

@@ -100,7 +100,9 @@ type Plan struct {
 	MRZ      access.MRZ // opens the finished card with BAC; zero where the profile writes no eMRTD
 	CAN      string     // opens the finished card with PACE; empty where the profile gives it none
 	SOD      string     // SHA-256 of the EF.SOD it writes, hex; empty where the profile writes no eMRTD
-	Stages   []Stage
+	// ProvesChip says that the finished card can be asked for chip authentication.
+	ProvesChip bool
+	Stages     []Stage
 }
 
 // String names profile and chip.

@@ -16,6 +16,7 @@ type emrtdProfile struct {
 	chip     emrtd.Chip
 	channel  bool   // written through a secure channel under the card manager's keys
 	active   string // active authentication: "p-256", "p-384", "rsa-2048", "rsa-1024" or "none"
+	proof    int    // bits of the session keys of chip authentication, on P-256; 0 for none
 	pace     *access.PACEInfo
 	national cccd.Form
 }
@@ -29,6 +30,7 @@ type emrtdFile struct {
 	Reading   int            `yaml:"reading"`
 	Selects   bool           `yaml:"create-selects"`
 	Active    string         `yaml:"active-authentication"`
+	Proof     *proofFile     `yaml:"chip-authentication"`
 	PACE      *paceFile      `yaml:"pace"`
 	National  string         `yaml:"national-data"`
 	Room      map[string]int `yaml:"room"`
@@ -46,12 +48,18 @@ type paceFile struct {
 	Parameter int `yaml:"parameter"`
 }
 
+type proofFile struct {
+	Key     string `yaml:"key"`
+	KeyBits int    `yaml:"key-bits"`
+}
+
 type commandsFile struct {
 	Create   string    `yaml:"create"`
 	Write    string    `yaml:"write"`
 	Secrets  string    `yaml:"secrets"`
 	PACE     string    `yaml:"pace-secrets"`
 	Key      oneOrMore `yaml:"key"`
+	ChipKey  string    `yaml:"chip-key"`
 	Seal     string    `yaml:"seal"`
 	Activate string    `yaml:"activate"`
 	Ask      string    `yaml:"ask"`
@@ -89,6 +97,9 @@ func (f emrtdFile) profile() (*emrtdProfile, error) {
 			return nil, at("$.emrtd.pace", "%w", err)
 		}
 	}
+	if f.Proof != nil {
+		p.proof = f.Proof.KeyBits
+	}
 	if f.National == "nested" {
 		p.national = cccd.Nested
 	}
@@ -120,6 +131,10 @@ func (f emrtdFile) check() error {
 		return at("$.emrtd.national-data", "form %q is neither siblings nor nested", f.National)
 	case f.Active != "none" && len(f.Commands.Key) == 0:
 		return at("$.emrtd.commands", "there is no command for the active authentication key")
+	case f.Proof != nil && (f.Proof.Key != "p-256" || !slices.Contains([]int{128, 192, 256}, f.Proof.KeyBits)):
+		return at("$.emrtd.chip-authentication", "chip authentication goes with a key p-256 and key-bits 128, 192 or 256")
+	case (f.Proof == nil) != (f.Commands.ChipKey == ""):
+		return at("$.emrtd.commands.chip-key", "chip-authentication and the command chip-key go together")
 	case (f.PACE == nil) != (f.Commands.PACE == ""):
 		return at("$.emrtd.pace", "pace and the command for its secrets go together")
 	}
@@ -160,6 +175,7 @@ func (f emrtdFile) commands() (emrtd.Commands, error) {
 		{"write", f.Commands.Write, &c.Write, emrtd.WriteNames, false},
 		{"secrets", f.Commands.Secrets, &c.Secrets, emrtd.SecretsNames, true},
 		{"pace-secrets", f.Commands.PACE, &c.PACE, emrtd.PACENames, true},
+		{"chip-key", f.Commands.ChipKey, &c.ChipKey, emrtd.ChipKeyNames, true},
 		{"seal", f.Commands.Seal, &c.Seal, nil, true},
 		{"activate", f.Commands.Activate, &c.Activate, nil, false},
 		{"ask", f.Commands.Ask, &c.Ask, nil, true},

@@ -56,9 +56,8 @@ func Inspect(c card.Card, door access.Access, trust lds.Trust, now time.Time, wa
 	rows = append(rows, reading(notes, err))
 	verified := make(chan []lds.Check, 1)
 	go func() { verified <- i.verify(files) }()
-	last := active(open, files) // while the files are checked
-	rows = append(append(rows, <-verified...), last)
-	return files, append(rows, chipAuthentication(open, files))
+	proofs := []lds.Check{active(open, files), i.chipAuthentication(open, files)} // while the files are checked
+	return files, append(append(rows, <-verified...), proofs...)
 }
 
 // inspection is one way through Inspect.
@@ -200,7 +199,7 @@ func active(c card.Card, files lds.Files) lds.Check {
 // chipAuthentication has the chip prove that it holds the static key that DG14 names
 // (Doc 9303-11, 6.2), whether or not active authentication passed. The channel is
 // new afterwards; one file read inside it is the proof.
-func chipAuthentication(c card.Card, files lds.Files) lds.Check {
+func (i *inspection) chipAuthentication(c card.Card, files lds.Files) lds.Check {
 	row := lds.Check{Name: CheckChip, Result: lds.NotDone, Why: "the chip offers none"}
 	raw, ok := files[lds.DG14]
 	if !ok {
@@ -221,8 +220,7 @@ func chipAuthentication(c card.Card, files lds.Files) lds.Check {
 	}
 	inside, err := access.ChipAuthentication{Key: keys[0]}.Open(c)
 	if err == nil {
-		var reader Reader
-		_, _, err = reader.Read(inside, lds.COM)
+		_, _, err = i.reader.Read(inside, lds.COM)
 	}
 	switch {
 	case errors.Is(err, access.ErrNotAuthentic):

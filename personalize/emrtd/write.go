@@ -3,6 +3,7 @@ package emrtd
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/x509"
@@ -23,6 +24,7 @@ type Commands struct {
 	Secrets  Template   // BAC: $document, as in the MRZ; $birth and $expiry, YYMMDD
 	PACE     Template   // $can, its digits; $mrz, SHA-1 over document number, birth and expiry with their check digits (Doc 9303-11, 9.7.3)
 	Key      []Template // active authentication private key: $pkcs8, or $modulus and $exponent of an RSA key, as long as each other
+	ChipKey  Template   // chip authentication private key: $pkcs8
 	Seal     Template   // ends personalisation on a chip that is then still to be locked
 	Activate Template   // makes all of it final
 	Ask      Template   // see Answers
@@ -35,6 +37,7 @@ var (
 	SecretsNames = []string{"document", "birth", "expiry"}
 	PACENames    = []string{"can", "mrz"}
 	KeyNames     = []string{"pkcs8", "modulus", "exponent"}
+	ChipKeyNames = []string{"pkcs8"}
 )
 
 // Answers tell how far an application is that shows no life cycle status: by what it
@@ -77,6 +80,8 @@ type Content struct {
 	// ActiveKey is the active authentication key pair, *ecdsa.PrivateKey or
 	// *rsa.PrivateKey; nil for a chip without one.
 	ActiveKey crypto.Signer
+	// ChipKey is the chip authentication key pair; nil for a chip without one.
+	ChipKey *ecdsa.PrivateKey
 }
 
 // Step is one change of the application, done inside its personalisation channel.
@@ -108,7 +113,7 @@ func (s Step) Sends() []card.Command { return s.sends }
 // chip that wants no channel.
 func (ch Chip) Open(c card.Card) (card.Card, error) { return c, selectAID(c, ch.AID) }
 
-// Steps are: access secrets, key, each file in the order of Doc 9303-10, and then the
+// Steps are: access secrets, keys, each file in the order of Doc 9303-10, and then the
 // seal, or on a chip without one the activation. All but the last can be repeated
 // with other content.
 func (ch Chip) Steps(content Content) ([]Step, error) {
@@ -149,25 +154,51 @@ func (ch Chip) secrets(content Content) ([]Step, error) {
 			return nil, err
 		}
 	}
-	if content.ActiveKey == nil {
+	if steps, err = ch.activeKey(steps, content.ActiveKey); err != nil {
+		return nil, fmt.Errorf("active authentication key: %w", err)
+	}
+	if steps, err = ch.chipKey(steps, content.ChipKey); err != nil {
+		return nil, fmt.Errorf("chip authentication key: %w", err)
+	}
+	return steps, nil
+}
+
+var errNoCommand = errors.New("the profile says no command for it")
+
+func (ch Chip) activeKey(steps []Step, key crypto.Signer) ([]Step, error) {
+	if key == nil {
 		return steps, nil
 	}
 	if len(ch.Commands.Key) == 0 {
-		return nil, errors.New("active authentication key: the profile says no command for it")
+		return nil, errNoCommand
 	}
-	key, err := keyValues(content.ActiveKey)
+	values, err := keyValues(key)
 	if err != nil {
-		return nil, fmt.Errorf("active authentication key: %w", err)
+		return nil, err
 	}
 	var cmds []card.Command
 	for _, t := range ch.Commands.Key {
-		cmd, err := t.Fill(key)
+		cmd, err := t.Fill(values)
 		if err != nil {
-			return nil, fmt.Errorf("active authentication key: %w", err)
+			return nil, err
 		}
 		cmds = append(cmds, cmd)
 	}
 	return append(steps, Step{name: "active-authentication-key", do: sendAll("", cmds), sends: cmds}), nil
+}
+
+func (ch Chip) chipKey(steps []Step, key *ecdsa.PrivateKey) ([]Step, error) {
+	if key == nil {
+		return steps, nil
+	}
+	if !ch.Commands.ChipKey.Given() {
+		return nil, errNoCommand
+	}
+	values, err := keyValues(key)
+	if err != nil {
+		return nil, err
+	}
+	return ch.plus(steps, "chip-authentication-key", ch.Commands.ChipKey, values)
 }
 
 // plus appends the step of one command; nothing where its template is empty.
