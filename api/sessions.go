@@ -198,7 +198,7 @@ const (
 // card: what is ordered was approved at the desk, or a supervisor answers for it.
 var roleScopes = map[station.Role][]string{
 	station.RoleDesk:       {enrollRead, enrollWrite, bufRead, bufWrite, eventRead, profileRead},
-	station.RoleSupervisor: {enrollRead, enrollWrite, bufRead, bufWrite, enrollDecide, requestRead, requestWrite, eventRead, profileRead},
+	station.RoleSupervisor: {enrollRead, enrollWrite, bufRead, bufWrite, enrollDecide, requestRead, requestWrite, requestEnd, eventRead, profileRead},
 	station.RoleLine:       {requestRead, requestEnd, credRead, credWrite, profileRead, readerRead, eventRead},
 	station.RoleOffice:     {verifyRead, verifyWrite, readerRead, eventRead},
 	station.RoleAdmin:      {peopleAdmin, auditRead, eventRead, profileRead},

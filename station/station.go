@@ -64,7 +64,7 @@ type Capture struct {
 	Slot      Slot      `json:"slot"`
 	State     string    `json:"state"` // accepted, refused, overridden, missing
 	Attempts  int       `json:"attempts"`
-	Reasons   []string  `json:"reasons,omitempty"` // why the last attempt was refused, one sentence each
+	Reasons   []string  `json:"reasons,omitempty"` // why it was refused, or why a supervisor's word is needed; one sentence each
 	Quality   int       `json:"quality"`           // 0..100 of the station's own gate
 	Media     string    `json:"media,omitempty"`   // image/png, image/jpeg or image/wsq
 	Digest    string    `json:"digest,omitempty"`  // SHA-256 of the image, hex; names it in the store

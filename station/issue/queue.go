@@ -157,7 +157,7 @@ func (q Queue) Update(ctx context.Context, by station.Person, o station.Order) (
 // Cancel takes an order out of the queue for good; a chip that was being written
 // for it is scrapped.
 func (q Queue) Cancel(ctx context.Context, by station.Person, id, reason string) (station.Order, error) {
-	if err := decided(by, "cancel order "+id, reason); err != nil {
+	if err := decided(by, "cancel order "+id, reason, station.RoleSupervisor); err != nil {
 		return station.Order{}, err
 	}
 	return q.move(ctx, by, id, station.OrderWasCancelled, reason, func(o *station.Order) error {
@@ -172,7 +172,7 @@ func (q Queue) Cancel(ctx context.Context, by station.Person, id, reason string)
 // Return puts a claimed or failed order back into the queue. The chip that a
 // claimed one was bound to is scrapped: it must go to the spoilt ones.
 func (q Queue) Return(ctx context.Context, by station.Person, id, reason string) (station.Order, error) {
-	if err := decided(by, "return order "+id+" to the queue", reason); err != nil {
+	if err := decided(by, "return order "+id+" to the queue", reason, station.RoleSupervisor); err != nil {
 		return station.Order{}, err
 	}
 	o, err := q.move(ctx, by, id, station.OrderReturned, reason, func(o *station.Order) error {
@@ -215,15 +215,15 @@ func orders(by station.Person, what string) error {
 	return &station.Error{Kind: station.Forbidden, What: what, Hint: "a person with the role supervisor may"}
 }
 
-func allowed(by station.Person, what string) error {
-	if by.Has(station.RoleLine, station.RoleAdmin) {
+func allowed(by station.Person, what string, also ...station.Role) error {
+	if by.Has(append(also, station.RoleLine, station.RoleAdmin)...) {
 		return nil
 	}
 	return &station.Error{Kind: station.Forbidden, What: what, Hint: "a person with the role line may"}
 }
 
-func decided(by station.Person, what, reason string) error {
-	if err := allowed(by, what); err != nil {
+func decided(by station.Person, what, reason string, also ...station.Role) error {
+	if err := allowed(by, what, also...); err != nil {
 		return err
 	}
 	if strings.TrimSpace(reason) == "" {

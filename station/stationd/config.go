@@ -43,6 +43,8 @@ type config struct {
 	Office []string `yaml:"office"`
 	// Watchdog is how long one command may take before the reader counts as hung.
 	Watchdog time.Duration `yaml:"watchdog"`
+	// Scanners are fingerprint scanners behind the Secure Biometric Interface.
+	Scanners scannerConfig `yaml:"scanners"`
 	// Centre is where events go and orders come from; empty: this station alone.
 	Centre centreConfig `yaml:"centre"`
 }

@@ -15,6 +15,7 @@ import (
 
 	"cardstation/api"
 	"cardstation/devices/capture"
+	"cardstation/devices/capture/sbi"
 	"cardstation/personalize"
 	"cardstation/personalize/lds"
 	"cardstation/personalize/pki"
@@ -215,7 +216,19 @@ func (c *runCmd) Run(s *session) error {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
-	h, err := build(cfg, fittings{drivers: pcscReaders{cfg.Watchdog}, log: log})
+	fit := fittings{drivers: pcscReaders{cfg.Watchdog}, log: log}
+	if cfg.Scanners.Trust != "" {
+		makers, err := trustedMakers(cfg.Scanners.Trust)
+		if err != nil {
+			return err
+		}
+		all, err := newScanners(sbi.Options{Trust: makers, Env: cfg.Scanners.Env})
+		if err != nil {
+			return err
+		}
+		fit.sensor = all.sensor
+	}
+	h, err := build(cfg, fit)
 	if err != nil {
 		return err
 	}

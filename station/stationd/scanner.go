@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"image"
+	"sync"
+	"time"
+
+	"cardstation/biometrics"
+	records "cardstation/biometrics/record"
+	"cardstation/devices/capture"
+	"cardstation/devices/capture/sbi"
+	"cardstation/station"
+)
+
+// scannerConfig says which fingerprint scanners are attached: services of MOSIP's
+// Secure Biometric Interface on this machine.
+type scannerConfig struct {
+	// Trust is the folder of the device makers' certificates; empty: no scanner.
+	Trust string `yaml:"trust"`
+	// Env is the environment that devices are registered for; empty is Production.
+	Env string `yaml:"env"`
+}
+
+// scanners gives the desk a Sensor for each finger slot.
+type scanners struct {
+	client *sbi.Client
+
+	mu    sync.Mutex
+	found *sbi.Device // the scanner used last
+}
+
+func newScanners(o sbi.Options) (*scanners, error) {
+	client, err := sbi.New(o)
+	if err != nil {
+		return nil, station.Errorf(station.Correct, "scanners: %w", err)
+	}
+	return &scanners{client: client}, nil
+}
+
+// trustedMakers reads the device makers' certificates.
+func trustedMakers(dir string) ([]*x509.Certificate, error) {
+	trust, err := openTrust(dir)
+	if err != nil {
+		return nil, err
+	}
+	return trust.now().Anchors, nil
+}
+
+// sensor gives the scanner for a finger slot; the portrait is the browser's.
+func (s *scanners) sensor(slot station.Slot) (capture.Sensor, bool) {
+	for _, f := range station.FingerSlots {
+		if f.Slot == slot {
+			return scan{s, f}, true
+		}
+	}
+	return nil, false
+}
+
+// device is the scanner used last, or the first that is found and does registration.
+func (s *scanners) device(ctx context.Context) (*sbi.Device, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.found != nil {
+		return s.found, nil
+	}
+	all, err := s.client.Discover(ctx, sbi.Finger)
+	if err != nil {
+		return nil, trouble(err)
+	}
+	for _, d := range all {
+		if d.Purpose == "Registration" {
+			s.found = d
+			return d, nil
+		}
+	}
+	return nil, &station.Error{Kind: station.Retry, What: "no fingerprint scanner was found", Hint: "plug the scanner in and start its service, or upload the print"}
+}
+
+func (s *scanners) forget() {
+	s.mu.Lock()
+	s.found = nil
+	s.mu.Unlock()
+}
+
+// scan is one slot at a scanner.
+type scan struct {
+	scanners *scanners
+	slot     station.FingerSlot
+}
+
+// Capture implements capture.Sensor: it takes the slot as one image, rolled or the
+// whole slap, and translates the device's record into a picture.
+func (x scan) Capture(ctx context.Context) (capture.Frame, error) {
+	device, err := x.scanners.device(ctx)
+	if err != nil {
+		return capture.Frame{}, err
+	}
+	target, err := sbi.Position(x.slot.Position)
+	if err != nil {
+		return capture.Frame{}, err
+	}
+	switch {
+	case x.slot.Rolled:
+		target = target.As(sbi.Rolled)
+	case x.slot.Position >= 13:
+		target = target.As(sbi.Whole)
+	}
+	frame, err := device.Sensor(target, new(sbi.Chain)).Capture(ctx)
+	if err != nil {
+		if errors.Is(err, sbi.ErrGone) {
+			x.scanners.forget()
+		}
+		return capture.Frame{}, trouble(err)
+	}
+	return picture(frame, x.slot)
+}
+
+// trouble says what the operator can do.
+func trouble(err error) error {
+	var device *sbi.Error
+	if errors.As(err, &device) {
+		return &station.Error{Kind: station.Retry, What: "fingerprint scanner", Err: err, Hint: device.Hint}
+	}
+	return err
+}
+
+// picture takes the image out of a record: one view, of the finger that was asked for.
+func picture(frame capture.Frame, slot station.FingerSlot) (capture.Frame, error) {
+	wrong := func(err error) (capture.Frame, error) {
+		return capture.Frame{}, &station.Error{Kind: station.Retry, What: "record of the fingerprint scanner", Err: err, Hint: "capture again; if it stays so, the scanner's service needs its maker"}
+	}
+	r, err := records.DecodeFinger(frame.Data)
+	if err != nil {
+		return wrong(err)
+	}
+	if len(r.Views) != 1 {
+		return wrong(fmt.Errorf("%d images instead of one", len(r.Views)))
+	}
+	v := r.Views[0]
+	if v.Position != 0 && int(v.Position) != slot.Position {
+		return wrong(fmt.Errorf("finger position %d instead of %d", v.Position, slot.Position))
+	}
+	frame.PPI, frame.Data = ppiOf(v), v.Data
+	switch v.Compression {
+	case records.PNG:
+		frame.Media = "image/png"
+	case records.JPEG:
+		frame.Media = "image/jpeg"
+	case records.WSQ:
+		frame.Media = "image/wsq"
+	case records.Raw:
+		if v.Depth != 8 || len(v.Data) != int(v.Width)*int(v.Height) {
+			return wrong(fmt.Errorf("raw image of %d bits and %d bytes for %dx%d pixels", v.Depth, len(v.Data), v.Width, v.Height))
+		}
+		grey := &image.Gray{Pix: v.Data, Stride: int(v.Width), Rect: image.Rect(0, 0, int(v.Width), int(v.Height))}
+		if frame.Data, err = biometrics.EncodePNG(grey, frame.PPI); err != nil {
+			return wrong(err)
+		}
+		frame.Media = "image/png"
+	default:
+		return wrong(errors.New("the image is coded in a way that is not read here; PNG, JPEG, WSQ and raw are"))
+	}
+	if frame.At.IsZero() {
+		frame.At = time.Now().UTC()
+	}
+	return frame, nil
+}
+
+// ppiOf is the image's resolution in pixels per inch, 0 where it is not said.
+func ppiOf(v records.FingerView) int {
+	switch v.Units {
+	case 1:
+		return int(v.ImageX)
+	case 2:
+		return int(float64(v.ImageX)*2.54 + 0.5)
+	}
+	return 0
+}

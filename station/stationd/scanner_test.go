@@ -1,0 +1,95 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"cardstation/biometrics"
+	records "cardstation/biometrics/record"
+	"cardstation/devices/capture"
+	"cardstation/devices/capture/sbi"
+	"cardstation/station"
+)
+
+// A scanner behind its service gives the desk each of the thirteen captures, and
+// every trouble a word to the operator.
+func TestScannerGivesEverySlotAndSaysItsTroubles(t *testing.T) {
+	prints := example(1).frames
+	device, err := sbi.NewSimulator(sbi.SimulatorOptions{Play: func(s sbi.Shot) (capture.Frame, error) { return playRecord(prints, s) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := sbi.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: device}}
+	server.Start()
+	defer server.Close()
+	s, err := newScanners(sbi.Options{Trust: []*x509.Certificate{device.Root()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range station.FingerSlots {
+		sensor, ok := s.sensor(f.Slot)
+		if !ok {
+			t.Fatalf("no sensor for %s", f.Slot)
+		}
+		frame, err := sensor.Capture(t.Context())
+		if err != nil {
+			t.Fatalf("%s: %v (%s)", f.Slot, err, station.HintOf(err))
+		}
+		if frame.PPI != 500 || !frame.Simulated || string(frame.Data) != string(prints[f.Slot].Data) {
+			t.Errorf("%s: %d ppi, simulated %v, %d bytes", f.Slot, frame.PPI, frame.Simulated, len(frame.Data))
+		}
+	}
+	if _, ok := s.sensor(station.Portrait); ok {
+		t.Error("a fingerprint scanner takes no portrait")
+	}
+	sensor, _ := s.sensor("rolled-right-index")
+	for _, trouble := range []sbi.Trouble{sbi.Unplugged, sbi.SaysBusy, sbi.SaysNotReady, sbi.HalfImage, sbi.Forged, sbi.Deaf} {
+		device.Make(trouble)
+		_, err := sensor.Capture(t.Context())
+		if station.KindOf(err) != station.Retry || station.HintOf(err) == "" {
+			t.Errorf("trouble %v: %v, hint %q", trouble, err, station.HintOf(err))
+		}
+	}
+	device.Make(sbi.Well)
+	if _, err := sensor.Capture(t.Context()); err != nil {
+		t.Errorf("after all troubles: %v", err)
+	}
+}
+
+// playRecord wraps the slot's synthetic print as a device would.
+func playRecord(prints map[station.Slot]capture.Frame, s sbi.Shot) (capture.Frame, error) {
+	for _, f := range station.FingerSlots {
+		target, err := sbi.Position(f.Position)
+		if err != nil {
+			return capture.Frame{}, err
+		}
+		asked := f.Rolled && s.Impression == sbi.Rolled && s.SubType == target.SubTypes[0] ||
+			!f.Rolled && s.Impression == sbi.Whole && s.SubID == target.SubID
+		if !asked {
+			continue
+		}
+		p := prints[f.Slot]
+		img, err := biometrics.Decode(p.Data)
+		if err != nil {
+			return p, err
+		}
+		ppi := 500
+		if s.HalvePPI {
+			ppi = 250
+		}
+		r, err := records.NewFinger(records.Finger2005, byte(f.Position), 0, records.PNG, img.Bounds().Dx(), img.Bounds().Dy(), ppi, p.Data)
+		if err != nil {
+			return p, err
+		}
+		p.Data, err = r.Encode()
+		return p, err
+	}
+	return capture.Frame{}, errors.New("no slot is asked for like this")
+}
