@@ -115,7 +115,7 @@ func TestAChipTornOutOfARealReaderIsFinishedByTheSameRun(t *testing.T) {
 func TestOpenSSLBelievesThePIVCertificates(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
-		t.Skip("openssl is not installed")
+		t.Fatal("openssl is not installed")
 	}
 	s := newShop(t, "softcard")
 	if _, err := s.issue(s.chip, nil); err != nil {

@@ -7,12 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -174,53 +170,6 @@ func TestAnAddressThatIsNotIPPIsRefused(t *testing.T) {
 	}
 	if a, err := (IPP{URI: "ipps://host/x"}).address(); err != nil || a != "https://host:631/x" {
 		t.Errorf("%q, %v", a, err)
-	}
-}
-
-// TestTheIPPToolsPrinterTakesACard sends a card to the sample printer of CUPS.
-func TestTheIPPToolsPrinterTakesACard(t *testing.T) {
-	tool, err := exec.LookPath("ippeveprinter")
-	if err != nil {
-		t.Skip("ippeveprinter is not installed (Debian package cups-ipp-utils)")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	spool := t.TempDir()
-	cmd := exec.Command(tool, "-2", "-k", "-r", "off", "-n", "localhost", "-p", fmt.Sprint(port), "-f", "application/pdf", "-d", spool, "-c", "/bin/true", "cards")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	up := false
-	for range 100 {
-		if c, err := net.Dial("tcp", fmt.Sprintf("localhost:%d", port)); err == nil {
-			c.Close()
-			up = true
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	if !up {
-		t.Skip("ippeveprinter does not start here")
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	job := Job{Name: "order-10", Front: face(5), Back: face(6)}
-	p := IPP{URI: fmt.Sprintf("ipp://localhost:%d/ipp/print", port), Poll: 50 * time.Millisecond}
-	if err := p.Print(ctx, job); err != nil {
-		t.Fatal(err)
-	}
-	files, _ := filepath.Glob(filepath.Join(spool, "*.pdf"))
-	if len(files) != 1 {
-		t.Fatalf("spooled %v", files)
-	}
-	got, _ := os.ReadFile(files[0])
-	if pdf, _ := encodePDF(job.faces()); !bytes.Equal(got, pdf) {
-		t.Errorf("spooled %d bytes, the PDF has %d", len(got), len(pdf))
 	}
 }
 

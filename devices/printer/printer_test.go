@@ -71,7 +71,7 @@ func TestFilesHoldBothFacesPixelByPixel(t *testing.T) {
 func TestPopplerSeesID1PagesAndOurPixelsInThePDF(t *testing.T) {
 	for _, tool := range []string{"pdfinfo", "pdfimages"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(tool + " is not installed (Debian package poppler-utils)")
+			t.Fatal(tool + " is not installed (Debian package poppler-utils)")
 		}
 	}
 	dir := t.TempDir()

@@ -31,7 +31,7 @@ func newBench(t *testing.T, chip *softcard.Chip, tools ...string) bench {
 	t.Helper()
 	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed (Debian packages opensc, yubico-piv-tool, openssl)", tool)
+			t.Fatalf("%s is not installed (Debian packages opensc, yubico-piv-tool, openssl)", tool)
 		}
 	}
 	r, err := rig.Start(context.Background(), rig.Options{})

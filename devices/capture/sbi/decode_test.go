@@ -89,7 +89,7 @@ func TestTheChainIsThatOfTheSpecification(t *testing.T) {
 func TestOpenSSLVerifiesWhatTheDeviceSigns(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
-		t.Skip("no openssl")
+		t.Fatal("no openssl")
 	}
 	sim, err := NewSimulator(SimulatorOptions{Play: func(Shot) (capture.Frame, error) { return capture.Frame{Data: demo}, nil }})
 	if err != nil {

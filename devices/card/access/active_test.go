@@ -69,7 +69,7 @@ func openssl(t *testing.T, dir string, args ...string) {
 func workshop(t *testing.T, key any) string {
 	t.Helper()
 	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("openssl is not installed")
+		t.Fatal("openssl is not installed")
 	}
 	dir := t.TempDir()
 	der, err := x509.MarshalPKCS8PrivateKey(key)

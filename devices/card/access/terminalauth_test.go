@@ -239,7 +239,7 @@ func TestProofSignedByOpenSSL(t *testing.T) {
 // The signature of a certificate, as openssl checks it.
 func TestCertificateCheckedByOpenSSL(t *testing.T) {
 	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("openssl is not installed")
+		t.Fatal("openssl is not installed")
 	}
 	o := newOffice(t, curveKeys(t, elliptic.P384()), cvc.ReadFingers)
 	spki, err := x509.MarshalPKIXPublicKey(o.rootKey.Public())
