@@ -35,7 +35,8 @@ type Keys struct {
 	CountrySigner *x509.Certificate
 	Document      Identity
 	Citizen       Identity
-	Master        []byte // 32 bytes: what each card's keys, PIN and PUK are derived from
+	Terminals     *Terminals // nil in a directory without
+	Master        []byte     // 32 bytes: what each card's keys, PIN and PUK are derived from
 	Demo          bool
 }
 
@@ -43,7 +44,8 @@ type Keys struct {
 var ErrExists = errors.New("keys are there already")
 
 // InitDemo writes a complete demo key directory, each file 0600: country signer,
-// document signer, citizen CA, card master key, revocation lists and the mark DEMO.
+// document signer, citizen CA, the authority over terminals with a verifier and an
+// inspection system, card master key, revocation lists and the mark DEMO.
 // The directory appears whole or not at all; one that has anything in it is refused
 // (ErrExists).
 func InitDemo(dir string) error {
@@ -103,24 +105,26 @@ func demoFiles(o Options) ([]file, error) {
 	}
 	files := []file{{fileMaster, []byte(hex.EncodeToString(master) + "\n")}}
 	var lists []byte
-	for _, one := range []struct {
-		name string
-		id   Identity
-	}{{fileCountry, country}, {fileSigner, signer}, {fileCitizen, citizen}} {
-		key, err := x509.MarshalPKCS8PrivateKey(one.id.Signer)
+	for _, id := range []Identity{country, citizen} {
+		crl, err := id.RevocationList(1, time.Now())
 		if err != nil {
-			return nil, fmt.Errorf("key of %s: %w", one.name, err)
+			return nil, err
 		}
-		files = append(files, file{one.name + ".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})},
-			file{one.name + ".pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.id.Certificate.Raw})})
-		if one.id.Certificate.IsCA {
-			crl, err := one.id.RevocationList(1, time.Now())
-			if err != nil {
-				return nil, err
-			}
-			lists = append(lists, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: crl.Raw})...)
-		}
+		lists = append(lists, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: crl.Raw})...)
 	}
+	files, err = identityFiles(files, named{fileCountry, country}, named{fileSigner, signer}, named{fileCitizen, citizen})
+	if err != nil {
+		return nil, err
+	}
+	terminals, err := NewTerminals(o)
+	if err != nil {
+		return nil, err
+	}
+	more, err := terminals.files()
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, more...)
 	return append(files, file{fileCRL, lists}, file{fileDemo, []byte(demoText)}), nil
 }
 
@@ -147,10 +151,14 @@ func syncDir(dir string) error {
 }
 
 // Load reads a key directory: ds and citizen-ca with their keys, csca's certificate
-// (its key may be elsewhere, and should), and the card master key.
+// (its key may be elsewhere, and should), the card master key and, where they are there,
+// the terminals' keys. A change that Roll could not finish is finished first.
 func Load(dir string) (Keys, error) {
 	var k Keys
-	var err error
+	err := settle(dir)
+	if err != nil {
+		return Keys{}, err
+	}
 	if k.CountrySigner, err = loadCertificate(filepath.Join(dir, fileCountry+".pem")); err != nil {
 		return Keys{}, err
 	}
@@ -161,6 +169,9 @@ func Load(dir string) (Keys, error) {
 		return Keys{}, err
 	}
 	if k.Master, err = loadMaster(filepath.Join(dir, fileMaster)); err != nil {
+		return Keys{}, err
+	}
+	if k.Terminals, err = LoadTerminals(dir); err != nil {
 		return Keys{}, err
 	}
 	if err := k.Document.Certificate.CheckSignatureFrom(k.CountrySigner); err != nil {
@@ -178,23 +189,32 @@ func LoadIdentity(dir, name string) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	path := filepath.Join(dir, name+".key")
-	der, err := readKey(path, "PRIVATE KEY")
+	key, err := loadSigner(filepath.Join(dir, name+".key"), cert.PublicKey)
 	if err != nil {
 		return Identity{}, err
 	}
+	return Identity{Signer: key, Certificate: cert}, nil
+}
+
+// loadSigner reads a private key (PKCS #8, PEM) that only its owner may read and whose
+// public half is pub.
+func loadSigner(path string, pub crypto.PublicKey) (crypto.Signer, error) {
+	der, err := readKey(path, "PRIVATE KEY")
+	if err != nil {
+		return nil, err
+	}
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return Identity{}, fmt.Errorf("%s: not a PKCS #8 private key", path) // the cause could quote the key
+		return nil, fmt.Errorf("%s: not a PKCS #8 private key", path) // the cause could quote the key
 	}
 	key, ok := parsed.(crypto.Signer)
 	if !ok {
-		return Identity{}, fmt.Errorf("%s: a %T does not sign", path, parsed)
+		return nil, fmt.Errorf("%s: a %T does not sign", path, parsed)
 	}
-	if !samePublic(key.Public(), cert.PublicKey) {
-		return Identity{}, fmt.Errorf("%s: is not the key of the certificate beside it", path)
+	if !samePublic(key.Public(), pub) {
+		return nil, fmt.Errorf("%s: is not the key of the certificate beside it", path)
 	}
-	return Identity{Signer: key, Certificate: cert}, nil
+	return key, nil
 }
 
 func samePublic(a, b crypto.PublicKey) bool {

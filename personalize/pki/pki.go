@@ -33,6 +33,8 @@ type Trust struct {
 	Anchors []*x509.Certificate
 	CRLs    []*x509.RevocationList
 	Unread  []string // "file: why" of each certificate or list that could not be read
+
+	links []*x509.Certificate // on the way from one country signer's key to the next
 }
 
 // Options say whose certificate is made. The zero value is valid: Viet Nam, from
@@ -91,13 +93,17 @@ const (
 func NewCountrySigner(o Options) (Identity, error) {
 	o = o.filled()
 	use := o.Now.AddDate(countryUseYears, 0, 0)
-	t := &x509.Certificate{
-		Subject: o.subject("Country Signer " + o.State), NotBefore: o.Now.Add(-backdate),
-		NotAfter: use.AddDate(cardYears, documentUseMonths, 0),
+	t := countryTemplate(o.subject("Country Signer "+o.State), o.Now.Add(-backdate), use.AddDate(cardYears, documentUseMonths, 0))
+	return o.travelCertificate(t, elliptic.P384(), Identity{}, use)
+}
+
+// countryTemplate is what country signer and link certificates have in common.
+func countryTemplate(subject pkix.Name, from, until time.Time) *x509.Certificate {
+	return &x509.Certificate{
+		Subject: subject, NotBefore: from, NotAfter: until,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		IsCA:     true, BasicConstraintsValid: true, MaxPathLenZero: true,
 	}
-	return o.travelCertificate(t, elliptic.P384(), Identity{}, use)
 }
 
 // NewDocumentSigner makes a document signer on P-256 under a country signer (Doc
@@ -121,21 +127,29 @@ func NewDocumentSigner(country Identity, o Options) (Identity, error) {
 	return o.travelCertificate(t, elliptic.P256(), country, use)
 }
 
-// travelCertificate adds what country and document signers have in common:
-// private key usage period, alternative names, distribution point.
+// travelCertificate makes a country or document signer.
 func (o Options) travelCertificate(t *x509.Certificate, c elliptic.Curve, issuer Identity, use time.Time) (Identity, error) {
+	if err := o.addTravel(t, use); err != nil {
+		return Identity{}, err
+	}
+	return o.certify(t, c, issuer)
+}
+
+// addTravel adds what country and document signers have in common: private key usage
+// period, alternative names, distribution point.
+func (o Options) addTravel(t *x509.Certificate, use time.Time) error {
 	period, err := usagePeriod(t.NotBefore, use)
 	if err != nil {
-		return Identity{}, err
+		return err
 	}
 	names, err := stateNames(o.State, o.CRL)
 	if err != nil {
-		return Identity{}, err
+		return err
 	}
 	t.ExtraExtensions = append(t.ExtraExtensions, period,
 		pkix.Extension{Id: oidSubjectAltName, Value: names}, pkix.Extension{Id: oidIssuerAltName, Value: names})
 	t.CRLDistributionPoints = []string{o.CRL}
-	return o.certify(t, c, issuer)
+	return nil
 }
 
 // NewCitizenCA makes the self-signed CA of the PIV certificates on P-384. Its

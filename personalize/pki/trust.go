@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -20,7 +21,8 @@ const maxTrustFile = 16 << 20
 // LoadTrust reads a directory's certificates and revocation lists, PEM or DER, from
 // files named .pem, .cer, .crt, .der or .crl. Certificates that are no country
 // signer (no authority, or one with extended key usages) are passed over, so that a
-// key directory serves as a trust directory; what cannot be read (an unknown curve)
+// key directory serves as a trust directory; link certificates count where they lead
+// from an anchor; what cannot be read (an unknown curve)
 // is named in Unread. No anchor at all is an error.
 func LoadTrust(dir string) (Trust, error) {
 	entries, err := os.ReadDir(dir)
@@ -42,6 +44,7 @@ func LoadTrust(dir string) (Trust, error) {
 		}
 		t.add(e.Name(), b)
 	}
+	t.follow()
 	if len(t.Anchors) == 0 {
 		return Trust{}, fmt.Errorf("trust directory %s has no country signer certificate %s", dir, strings.Join(t.Unread, "; "))
 	}
@@ -83,8 +86,38 @@ func (t *Trust) addList(der []byte) error {
 
 func (t *Trust) addCertificate(der []byte) error {
 	c, err := ParseCertificate(der)
-	if err == nil && c.IsCA && len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0 {
+	switch {
+	case err != nil || !c.IsCA || len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) > 0:
+	case isLink(c):
+		t.links = append(t.links, c)
+	default:
 		t.Anchors = append(t.Anchors, c)
 	}
 	return err
+}
+
+// isLink tells a country signer's certificate under another key than its own.
+func isLink(c *x509.Certificate) bool {
+	return c.IsCA && len(c.SubjectKeyId) > 0 && len(c.AuthorityKeyId) > 0 && !bytes.Equal(c.SubjectKeyId, c.AuthorityKeyId)
+}
+
+// follow takes in as anchors the links that lead from one, near or far (Doc 9303-12,
+// 4.1). A key that is an anchor already needs none.
+func (t *Trust) follow() {
+	for i := 0; i < len(t.Anchors); i++ {
+		for _, l := range t.links {
+			known := slices.ContainsFunc(t.Anchors, func(a *x509.Certificate) bool {
+				return bytes.Equal(a.RawSubjectPublicKeyInfo, l.RawSubjectPublicKeyInfo)
+			})
+			if !known && leads(t.Anchors[i], l) {
+				t.Anchors = append(t.Anchors, l)
+			}
+		}
+	}
+}
+
+// leads tells whether a link is of the anchor's own state and signed by it.
+func leads(anchor, link *x509.Certificate) bool {
+	return bytes.Equal(anchor.RawSubject, link.RawIssuer) && len(link.Subject.Country) == 1 &&
+		slices.EqualFunc(link.Subject.Country, anchor.Subject.Country, strings.EqualFold) && link.CheckSignatureFrom(anchor) == nil
 }

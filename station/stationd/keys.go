@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
 
 	"cardstation/personalize/pki"
 	"cardstation/station"
@@ -12,7 +15,9 @@ import (
 
 // keysCmd groups what makes keys.
 type keysCmd struct {
-	Init keysInitCmd `cmd:"" help:"Make a country signer, document signer, citizen CA and card master key."`
+	Init keysInitCmd `cmd:"" help:"Make a country signer, document signer, citizen CA, terminals' keys and card master key."`
+	List keysListCmd `cmd:"" help:"List the certificates of a key folder."`
+	Roll keysRollCmd `cmd:"" help:"Give a key its successor, with a link certificate to it."`
 }
 
 type keysInitCmd struct {
@@ -24,8 +29,51 @@ func (c *keysInitCmd) Run(s *session) error {
 		return &station.Error{Kind: station.Correct, What: "make demo keys", Err: err, Hint: "name an empty or new folder"}
 	}
 	return s.show(map[string]any{"folder": c.Demo, "demo": true}, func(w io.Writer) {
-		fmt.Fprintf(w, "demo keys made in %s: country signer, document signer, citizen CA, card master key\n", c.Demo)
+		fmt.Fprintf(w, "demo keys made in %s: country signer, document signer, citizen CA, terminals, card master key\n", c.Demo)
 		fmt.Fprintln(w, "they are for trying out only: whoever has this folder can make cards")
+	})
+}
+
+type keysListCmd struct {
+	Folder string `arg:"" type:"existingdir" placeholder:"DIR" help:"Key folder."`
+}
+
+func (c *keysListCmd) Run(s *session) error {
+	entries, err := pki.List(c.Folder)
+	if err != nil {
+		return &station.Error{Kind: station.Correct, What: "list keys", Err: err, Hint: "name a folder that stationd keys init made"}
+	}
+	return s.show(entries, func(w io.Writer) {
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "FILE\tKIND\tSUBJECT\tVALID\tSIGNS UNTIL\tKEY")
+		for _, e := range entries {
+			signs, key := "-", "-"
+			if e.Signs != nil {
+				signs = e.Signs.Format(time.DateOnly)
+			}
+			if e.Key {
+				key = "here"
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s to %s\t%s\t%s\n", e.File, e.Kind, e.Subject,
+				e.From.Format(time.DateOnly), e.Until.Format(time.DateOnly), signs, key)
+		}
+		t.Flush()
+	})
+}
+
+type keysRollCmd struct {
+	Folder string `arg:"" type:"existingdir" placeholder:"DIR" help:"Key folder."`
+	Which  string `required:"" enum:"csca,ds,cvca,dv" help:"csca: country signer and document signer; ds: document signer; cvca: terminals' authority, verifier and inspection system; dv: verifier and inspection system."`
+}
+
+func (c *keysRollCmd) Run(s *session) error {
+	files, err := pki.Roll(c.Folder, c.Which, time.Now())
+	if err != nil {
+		return &station.Error{Kind: station.Correct, What: "roll keys over", Err: err, Hint: "stationd keys list " + c.Folder + " tells what is there"}
+	}
+	return s.show(map[string]any{"folder": c.Folder, "rolled": c.Which, "files": files}, func(w io.Writer) {
+		fmt.Fprintf(w, "rolled %s over in %s, written: %s\n", c.Which, c.Folder, strings.Join(files, ", "))
+		fmt.Fprintln(w, "a station that runs has the former keys until it is started again")
 	})
 }
 
