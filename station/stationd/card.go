@@ -94,7 +94,7 @@ func (c cardOf) load() (profile personalize.Profile, keys lineKeys, order statio
 	}
 	r, err := loadRecord(c.Record)
 	if err == nil {
-		order, err = r.order(c.Profile, time.Now())
+		order, err = r.order(c.Profile, clock())
 	}
 	return profile, keys, order, err
 }
@@ -119,7 +119,7 @@ func (c *cardIssueCmd) Run(s *session) error {
 			fmt.Fprintln(s.out, " ", name)
 		}
 	}}
-	line := issue.New(issue.Config{Orders: queue, Register: queue, Authority: keys.authority, Trust: keys.trust, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	line := issue.New(issue.Config{Orders: queue, Register: queue, Authority: keys.authority, Trust: keys.trust, Now: clock, Log: slog.New(slog.DiscardHandler),
 		Profile: func(string) (personalize.Profile, error) { return profile, nil }})
 	done, err := line.Issue(s.ctx, c.Reader, card.Over(chip))
 	if err != nil {
@@ -288,7 +288,7 @@ func (c *cardReadCmd) Run(s *session) error {
 		return exit(exitNotChecked)
 	}
 	defer chip.Close()
-	v, files, err := verify.Judge(s.ctx, card.Over(chip), key, trust, nil, time.Now)
+	v, files, err := verify.Judge(s.ctx, card.Over(chip), key, trust, nil, clock)
 	if err != nil {
 		return err
 	}

@@ -94,17 +94,17 @@ func build(cfg config, f fittings) (*house, error) {
 		return nil, err
 	}
 	h := &house{cfg: cfg, log: f.log, db: db, keys: keys}
-	h.line = issue.New(issue.Config{Orders: db, Register: db, Authority: keys.authority, Trust: keys.trust, Profile: personalize.LoadProfile, Now: time.Now, Log: f.log})
-	h.queue = issue.Queue{Book: db, Keeper: db, Now: time.Now, Poke: h.line.Poke, Profile: func(name string) error {
+	h.line = issue.New(issue.Config{Orders: db, Register: db, Authority: keys.authority, Trust: keys.trust, Profile: personalize.LoadProfile, Now: clock, Log: f.log})
+	h.queue = issue.Queue{Book: db, Keeper: db, Now: clock, Poke: h.line.Poke, Profile: func(name string) error {
 		_, err := personalize.LoadProfile(name)
 		return err
 	}, Portrait: fitPortrait}
 	h.slots = &slots{drivers: f.drivers, office: cfg.Office, line: h.line, busy: map[string]bool{}}
-	h.office = verify.New(verify.Config{Slots: h.slots, Trust: trust, Revocations: db, Record: db, Now: time.Now, Log: f.log})
-	h.desk = enrol.New(enrol.Config{Store: db, Assess: assess, Portrait: portrait, Profile: cfg.Profile})
+	h.office = verify.New(verify.Config{Slots: h.slots, Trust: trust, Revocations: db, Record: db, Now: clock, Log: f.log})
+	h.desk = enrol.New(enrol.Config{Store: db, Assess: assess, Portrait: portrait, Profile: cfg.Profile, Now: clock})
 	h.server = api.Server(api.New(api.Config{
 		Desk: h.desk, Queue: h.queue, Cards: issue.Cards{Drawer: db, Keeper: db}, Readers: h.slots, Office: h.office,
-		People: db, Events: db, Profiles: profiles(), Sensor: f.sensor, Simulated: f.simulated, Station: cfg.Station, Log: f.log,
+		People: db, Events: db, Profiles: profiles(), Sensor: f.sensor, Simulated: f.simulated, Station: cfg.Station, Log: f.log, Now: clock,
 	}), cfg.Listen)
 	return h, nil
 }

@@ -8,7 +8,6 @@ import (
 	_ "image/jpeg" // DG2's picture
 	"io"
 	"strings"
-	"time"
 
 	"cardstation/devices/printer"
 	"cardstation/personalize/artwork"
@@ -31,7 +30,7 @@ func (c *cardPrintCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	order, err := r.order("", time.Now())
+	order, err := r.order("", clock())
 	if err != nil {
 		return err
 	}
