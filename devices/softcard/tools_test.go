@@ -113,7 +113,7 @@ func TestToolsOfOthersManageThePIVApplication(t *testing.T) {
 		b.run("", "openssl", "x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
 			"-force_pubkey", slot+".pub", "-out", slot+".pem")
 		b.yubico("Successfully imported", "-a", "import-cert", "-s", slot, "-i", slot+".pem")
-		b.yubico("verification", "-a", "verify", "-P", "123456", "-a", "test-signature", "-s", slot, "-i", slot+".pem")
+		b.yubico("verification", "-a", "verify-pin", "-P", "123456", "-a", "test-signature", "-s", slot, "-i", slot+".pem")
 	}
 	b.yubico("Slot 9c", "-a", "status")
 	list := b.run("PIV Authentication", "pkcs15-tool", "--reader", b.reader, "--list-certificates")
