@@ -34,7 +34,7 @@ type Trust struct {
 	CRLs    []*x509.RevocationList
 	Unread  []string // "file: why" of each certificate or list that could not be read
 
-	links []*x509.Certificate // on the way from one country signer's key to the next
+	links []link // on the way from one country signer's key to the next
 }
 
 // Options say whose certificate is made. The zero value is valid: Viet Nam, from

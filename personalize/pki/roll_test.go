@@ -81,13 +81,13 @@ func TestALinkIntoAnotherStateIsNotFollowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	link, err := one.Link(other, Options{})
+	certificate, err := one.Link(other, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	trust := Trust{Anchors: []*x509.Certificate{one.Certificate}, links: []*x509.Certificate{link}}
-	if trust.follow(); len(trust.Anchors) != 1 {
-		t.Error("a state vouched for another")
+	trust := Trust{Anchors: []*x509.Certificate{one.Certificate}, links: []link{{"link.pem", certificate}}}
+	if trust.follow(); len(trust.Anchors) != 1 || len(trust.Unread) != 1 {
+		t.Errorf("a state vouched for another: %v", trust.Unread)
 	}
 }
 

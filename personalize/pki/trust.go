@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,14 +57,14 @@ func (t *Trust) add(name string, b []byte) {
 	block, rest := pem.Decode(b)
 	if block == nil {
 		if t.addList(b) != nil {
-			t.note(name, t.addCertificate(b))
+			t.note(name, t.addCertificate(name, b))
 		}
 		return
 	}
 	for ; block != nil; block, rest = pem.Decode(rest) {
 		switch block.Type {
 		case "CERTIFICATE":
-			t.note(name, t.addCertificate(block.Bytes))
+			t.note(name, t.addCertificate(name, block.Bytes))
 		case "X509 CRL":
 			t.note(name, t.addList(block.Bytes))
 		}
@@ -84,12 +85,12 @@ func (t *Trust) addList(der []byte) error {
 	return err
 }
 
-func (t *Trust) addCertificate(der []byte) error {
+func (t *Trust) addCertificate(name string, der []byte) error {
 	c, err := ParseCertificate(der)
 	switch {
 	case err != nil || !c.IsCA || len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) > 0:
 	case isLink(c):
-		t.links = append(t.links, c)
+		t.links = append(t.links, link{name, c})
 	default:
 		t.Anchors = append(t.Anchors, c)
 	}
@@ -101,17 +102,31 @@ func isLink(c *x509.Certificate) bool {
 	return c.IsCA && len(c.SubjectKeyId) > 0 && len(c.AuthorityKeyId) > 0 && !bytes.Equal(c.SubjectKeyId, c.AuthorityKeyId)
 }
 
+// link is a link certificate and the file that it stands in.
+type link struct {
+	file        string
+	certificate *x509.Certificate
+}
+
 // follow takes in as anchors the links that lead from one, near or far (Doc 9303-12,
-// 4.1). A key that is an anchor already needs none.
+// 4.1). A key that is an anchor already needs none; a link that leads from nowhere is
+// named in Unread.
 func (t *Trust) follow() {
+	known := func(c *x509.Certificate) bool {
+		return slices.ContainsFunc(t.Anchors, func(a *x509.Certificate) bool {
+			return bytes.Equal(a.RawSubjectPublicKeyInfo, c.RawSubjectPublicKeyInfo)
+		})
+	}
 	for i := 0; i < len(t.Anchors); i++ {
 		for _, l := range t.links {
-			known := slices.ContainsFunc(t.Anchors, func(a *x509.Certificate) bool {
-				return bytes.Equal(a.RawSubjectPublicKeyInfo, l.RawSubjectPublicKeyInfo)
-			})
-			if !known && leads(t.Anchors[i], l) {
-				t.Anchors = append(t.Anchors, l)
+			if !known(l.certificate) && leads(t.Anchors[i], l.certificate) {
+				t.Anchors = append(t.Anchors, l.certificate)
 			}
+		}
+	}
+	for _, l := range t.links {
+		if !known(l.certificate) {
+			t.note(l.file, errors.New("a link certificate of a country signer that is not here"))
 		}
 	}
 }
