@@ -9,7 +9,8 @@
 // It cuts slaps into fingers (Find), finds the minutiae of a finger (Extract), keeps them as
 // templates (ISO/IEC 19794-2 of 2005 and 2011, and a compact form) and says whether two
 // templates are of one finger (Print.Compare): rolled or plain, turned, shifted and stretched,
-// as whole as they happen to be. SameFinger says what a score means.
+// as whole as they happen to be. SameFinger says what a score means. Sequence holds all pictures
+// of an enrolment against each other, for hands and fingers that changed places.
 package finger
 
 import (

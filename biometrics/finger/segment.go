@@ -18,6 +18,16 @@ type Segment struct {
 	cells    []image.Rectangle
 }
 
+// countError says that a picture shows another number of fingers than it should.
+type countError struct{ seen, want int }
+
+func (e countError) Error() string {
+	if e.seen < e.want {
+		return fmt.Sprintf("%d of %d are seen", e.seen, e.want)
+	}
+	return fmt.Sprintf("%d are seen where %d should be", e.seen, e.want)
+}
+
 // Find finds the fingers of a slap: as many as expected names, from the left edge of the
 // picture to the right (see biometrics.Position.Fingers; leave out what is missing). ppi is
 // as for Extract. It is an error where fewer are seen, or clearly more.
@@ -34,10 +44,10 @@ func Find(img image.Image, ppi int, expected []biometrics.Position) ([]Segment, 
 	}
 	tips := fingertips(all)
 	if len(tips) < len(expected) {
-		return nil, fmt.Errorf("segment fingers: %d of %d are seen", len(tips), len(expected))
+		return nil, fmt.Errorf("segment fingers: %w", countError{seen: len(tips), want: len(expected)})
 	}
 	if n := len(expected); n == 0 || len(tips) > n && tips[n].area() > 0.5*tips[n-1].area() {
-		return nil, fmt.Errorf("segment fingers: %d are seen where %d should be", len(tips), n)
+		return nil, fmt.Errorf("segment fingers: %w", countError{seen: len(tips), want: n})
 	}
 	tips = f.widen(ridges, tips[:len(expected)])
 	slices.SortStableFunc(tips, func(a, b region) int { return cmp.Compare(a.box.Min.X+a.box.Max.X, b.box.Min.X+b.box.Max.X) })
