@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"strings"
@@ -18,6 +19,7 @@ type keysCmd struct {
 	Init keysInitCmd `cmd:"" help:"Make a country signer, document signer, citizen CA, terminals' keys and card master key."`
 	List keysListCmd `cmd:"" help:"List the certificates of a key folder."`
 	Roll keysRollCmd `cmd:"" help:"Give a key its successor, with a link certificate to it."`
+	CRL  keysCRLCmd  `cmd:"" name:"crl" help:"Sign the revocation lists again, good for 90 days, and revoke certificates."`
 }
 
 type keysInitCmd struct {
@@ -74,6 +76,28 @@ func (c *keysRollCmd) Run(s *session) error {
 	return s.show(map[string]any{"folder": c.Folder, "rolled": c.Which, "files": files}, func(w io.Writer) {
 		fmt.Fprintf(w, "rolled %s over in %s, written: %s\n", c.Which, c.Folder, strings.Join(files, ", "))
 		fmt.Fprintln(w, "a station that runs has the former keys until it is started again")
+	})
+}
+
+type keysCRLCmd struct {
+	Folder string   `arg:"" type:"existingdir" placeholder:"DIR" help:"Key folder."`
+	Revoke []string `type:"existingfile" placeholder:"FILE" help:"Certificate to revoke; may be given several times."`
+}
+
+func (c *keysCRLCmd) Run(s *session) error {
+	var revoke []*x509.Certificate
+	for _, path := range c.Revoke {
+		cert, err := pki.CertificateFile(path)
+		if err != nil {
+			return &station.Error{Kind: station.Correct, What: "certificate to revoke", Err: err, Hint: "give a certificate as PEM or DER"}
+		}
+		revoke = append(revoke, cert)
+	}
+	if err := pki.RenewLists(c.Folder, time.Now(), revoke...); err != nil {
+		return &station.Error{Kind: station.Correct, What: "renew revocation lists", Err: err, Hint: "stationd keys list " + c.Folder + " tells what is there"}
+	}
+	return s.show(map[string]any{"folder": c.Folder, "revoked": len(revoke)}, func(w io.Writer) {
+		fmt.Fprintf(w, "revocation lists in %s renewed, %d certificates revoked; a station that runs reads them within a minute\n", c.Folder, len(revoke))
 	})
 }
 
