@@ -37,7 +37,13 @@ type Assessor struct {
 // Assess judges a picture of dark ridges on a light ground. Faults have the
 // codes colour, resolution-unknown, resolution, resolution-implausible,
 // image-size, no-print, inverted, too-few, too-many, print-size, contrast,
-// over-inked and unclear. An error means that Position or Missing make no sense.
+// over-inked, unclear and, of rolls only, cut. An error means that Position or Missing make
+// no sense.
+//
+// The score is 100 for what is best in each of three: the smallest finger's area (30, in full
+// from twice the least on), the contrast of the ridges (20) and their clarity (50). A refused
+// picture has at most 49. That a finger slid, or touched twice, is seen only where it blurs
+// the ridges.
 func (a Assessor) Assess(img image.Image) (biometrics.Quality, error) {
 	expected := len(a.Position.Fingers()) - a.Missing
 	switch {
@@ -159,6 +165,7 @@ func (s *sheet) look(img image.Image) {
 	}
 	s.count()
 	s.sizes()
+	s.roll(f)
 	s.texture(f)
 }
 
