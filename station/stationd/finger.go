@@ -26,6 +26,7 @@ type fingerCmd struct {
 	Minutiae fingerMinutiaeCmd `cmd:"" help:"List a print's minutiae, or write them as a template."`
 	Match    fingerMatchCmd    `cmd:"" help:"Compare two prints or templates and print the score."`
 	Segment  fingerSegmentCmd  `cmd:"" help:"Cut the fingers out of a picture of several."`
+	Sequence fingerSequenceCmd `cmd:"" help:"Hold the thirteen captures of a record against each other: exit 3 where hands or fingers are swapped or repeated."`
 }
 
 // position is a finger position on the command line: its code in ISO/IEC 19794-4, or
