@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	yubikey "github.com/go-piv/piv-go/v2/piv"
 
@@ -31,7 +33,7 @@ func lend(lender card.Lender) *loan {
 	l := &loan{make(chan func(*yubikey.YubiKey)), make(chan error, 1)}
 	go func() {
 		l.ended <- lender.Lend(func(reader string) error {
-			token, err := yubikey.Open(reader)
+			token, err := openToken(reader)
 			if err != nil {
 				return err
 			}
@@ -43,6 +45,23 @@ func lend(lender card.Lender) *loan {
 		})
 	}()
 	return l
+}
+
+// busy is how long another program may look into the reader before that counts as a
+// failure; sharingViolation is what piv-go then says (it exports no such error).
+const (
+	busy             = 2 * time.Second
+	sharingViolation = "because of other connections outstanding"
+)
+
+// openToken opens the token, and again where another program has the reader for a moment.
+func openToken(reader string) (*yubikey.YubiKey, error) {
+	for end := time.Now().Add(busy); ; time.Sleep(50 * time.Millisecond) {
+		token, err := yubikey.Open(reader)
+		if err == nil || !strings.Contains(err.Error(), sharingViolation) || time.Now().After(end) {
+			return token, err
+		}
+	}
 }
 
 // do has one operation done; over says that the loan has ended with that error.
