@@ -227,8 +227,8 @@ const (
 	NotDone Result = "not done"
 )
 
-// Check is one row of a verdict. Same shape as personalize/lds.Check: they
-// convert into each other.
+// Check is one row of a verdict. It has the fields of personalize/lds.Check, which
+// the rooms that read cards copy over one by one: Result is a type of each.
 type Check struct {
 	Name   string `json:"name"`
 	Result Result `json:"result"`

@@ -39,7 +39,7 @@ func (l *Line) authorised() error {
 
 func (l *Line) trySigner(now time.Time) error {
 	stop := func(err error) error {
-		return &station.Error{Kind: station.StopLine, What: "try the document signer", Err: err, Hint: "no card is touched; the station needs a document signer that may sign today, and the supervisor"}
+		return &station.Error{Kind: station.StopLine, What: "try the document signer", Err: err, Hint: "no card is touched; give the document signer its successor (stationd keys roll DIR --which ds) and start the station again"}
 	}
 	zone, err := cccd.MRZ(cccd.Example(0), cccd.NoExpiry)
 	if err != nil {
@@ -64,5 +64,5 @@ func (l *Line) trySigner(now time.Time) error {
 // unfit is a check of the station's own keys and trust that did not pass.
 func unfit(row lds.Check) error {
 	return &station.Error{Kind: station.StopLine, What: "the station's own keys and trust", Err: fmt.Errorf("%s: %s: %s", row.Name, row.Result, row.Why),
-		Hint: "no chip is at fault; renew the signer, the trusted country signers or the revocation list, then the line goes on by itself"}
+		Hint: "no chip is at fault; after the trusted country signers or revocation lists are renewed (stationd keys crl) the line goes on by itself, after a new document signer (stationd keys roll) start the station again"}
 }
