@@ -1,6 +1,7 @@
 package personalize
 
 import (
+	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/parser"
@@ -69,21 +71,41 @@ func Profiles() []string {
 
 // LoadProfile reads a profile that comes with the program by its name, or a YAML
 // file by its path (whatever has a slash or ends in .yaml). An error names file and
-// line; unknown keys are errors.
+// line; unknown keys are errors. The same text again is the same Profile, by ==.
 func LoadProfile(nameOrPath string) (Profile, error) {
 	if strings.ContainsRune(nameOrPath, os.PathSeparator) || strings.HasSuffix(nameOrPath, ".yaml") {
 		b, err := os.ReadFile(nameOrPath)
 		if err != nil {
 			return Profile{}, fmt.Errorf("read profile: %w", err)
 		}
-		return parseProfile(nameOrPath, b)
+		return readProfile(nameOrPath, b)
 	}
 	file := path.Join("profiles", nameOrPath+".yaml")
 	b, err := embedded.ReadFile(file)
 	if err != nil {
 		return Profile{}, fmt.Errorf("no profile %q, there are %s", nameOrPath, strings.Join(Profiles(), ", "))
 	}
-	return parseProfile(file, b)
+	return readProfile(file, b)
+}
+
+// loaded are the profiles read already, by file and SHA-256 of their text.
+var loaded sync.Map
+
+func readProfile(file string, text []byte) (Profile, error) {
+	type source struct {
+		file string
+		sum  [sha256.Size]byte
+	}
+	id := source{file, sha256.Sum256(text)}
+	if p, ok := loaded.Load(id); ok {
+		return p.(Profile), nil
+	}
+	p, err := parseProfile(file, text)
+	if err != nil {
+		return p, err
+	}
+	first, _ := loaded.LoadOrStore(id, p)
+	return first.(Profile), nil
 }
 
 // profileFile is the YAML form.

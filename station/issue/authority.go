@@ -19,11 +19,12 @@ const fitFor = time.Minute
 // authorised signs a document of nobody and checks it as a verifier would, before
 // an order is claimed: an expired signer, an unknown country signer or an old
 // revocation list stops the line instead of spoiling its blanks. A line that writes
-// no eMRTD has no document signer, and nothing to try.
-func (l *Line) authorised() error {
+// no eMRTD has no document signer, and nothing to try. A trial counts for fitFor; what
+// still counts for longer than left is not made again.
+func (l *Line) authorised(left time.Duration) error {
 	signer, now := l.cfg.Authority.Document, l.cfg.Now()
 	l.mu.Lock()
-	fit := now.Before(l.fit)
+	fit := now.Add(left).Before(l.fit)
 	l.mu.Unlock()
 	if fit || signer.Signer == nil {
 		return nil

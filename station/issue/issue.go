@@ -45,7 +45,7 @@ func (l *Line) Issue(ctx context.Context, reader string, c card.Card) (station.O
 	l.set(reader, func(s *ReaderStatus) {
 		*s = ReaderStatus{Name: s.Name, Use: s.Use, State: ReaderIdle, Card: station.CardID(chip)}
 	})
-	if err := l.authorised(); err != nil {
+	if err := l.authorised(0); err != nil {
 		return station.Order{}, err
 	}
 	order, err := l.cfg.Orders.Claim(ctx, station.CardID(chip))
@@ -56,7 +56,7 @@ func (l *Line) Issue(ctx context.Context, reader string, c card.Card) (station.O
 	l.set(reader, func(s *ReaderStatus) {
 		*s = ReaderStatus{Name: s.Name, Use: s.Use, State: ReaderWriting, Card: order.Card, OrderID: order.ID}
 	})
-	plan, err := l.compile(order)
+	plan, err := l.plan(order)
 	if err != nil {
 		return order, l.failOrder(ctx, order, err)
 	}
@@ -96,17 +96,6 @@ func (l *Line) Issue(ctx context.Context, reader string, c card.Card) (station.O
 	l.set(reader, func(s *ReaderStatus) { s.State, s.Problem, s.Hint = ReaderDone, "", "" })
 	l.cfg.Log.Info("card issued", "reader", reader, "order", order.ID, "commands", made.Commands, "elapsed", order.Receipt.Elapsed.Round(time.Millisecond))
 	return order, nil
-}
-
-// compile is the short translation Order -> personalize.Record, and the plan.
-func (l *Line) compile(o station.Order) (personalize.Plan, error) {
-	profile, err := l.cfg.Profile(o.Profile)
-	if err != nil {
-		return personalize.Plan{}, err
-	}
-	return personalize.Compile(profile, personalize.Record{
-		Holder: cccd.Holder(o.Citizen), Issue: o.Issue, Expiry: o.Expiry, Portrait: o.Portrait, Chip: string(o.Card),
-	}, l.cfg.Authority)
 }
 
 // failOrder gives the chip back untouched and the order to a person.

@@ -59,11 +59,13 @@ type Line struct {
 	fail map[station.CardID]int // refusals of a chip since the start
 	poke chan struct{}          // closed and renewed when an order may have come
 	fit  time.Time              // until then the authority counts as in order
+
+	ahead foresight
 }
 
 // New makes a Line without readers.
 func New(cfg Config) *Line {
-	return &Line{cfg: cfg, desk: map[string]*ReaderStatus{}, fail: map[station.CardID]int{}, poke: make(chan struct{})}
+	return &Line{cfg: cfg, desk: map[string]*ReaderStatus{}, fail: map[station.CardID]int{}, poke: make(chan struct{}), ahead: newForesight()}
 }
 
 // ReaderStatus is what a controller sees of one reader.
@@ -118,6 +120,7 @@ func (l *Line) Poke() {
 	defer l.mu.Unlock()
 	close(l.poke)
 	l.poke = make(chan struct{})
+	l.look()
 }
 
 func (l *Line) poked() <-chan struct{} {
@@ -146,10 +149,11 @@ const pause = 2 * time.Second
 // is left between two steps: it resumes when it is put back.
 func (l *Line) Serve(ctx context.Context, r card.Reader) {
 	l.set(r.Name(), func(s *ReaderStatus) { *s = ReaderStatus{Name: s.Name, Use: s.Use, State: ReaderEmpty} })
+	var beside sync.WaitGroup
+	beside.Go(func() { l.foresee(ctx) })
 	defer func() {
-		l.mu.Lock()
-		delete(l.desk, r.Name())
-		l.mu.Unlock()
+		beside.Wait()
+		l.leave(r.Name())
 	}()
 	if e, ok := r.(card.Emptier); ok {
 		e.WhenEmpty(func() {
@@ -170,6 +174,17 @@ func (l *Line) Serve(ctx context.Context, r card.Reader) {
 		if err := session.Close(); err != nil {
 			l.cfg.Log.Warn("reader did not let go of its card", "reader", r.Name(), "err", err)
 		}
+		l.look()
+	}
+}
+
+// leave takes a reader off the line. With the last one goes what was made ahead.
+func (l *Line) leave(reader string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.desk, reader)
+	if len(l.desk) == 0 {
+		l.ahead.keep(func(string, foreseen) bool { return false })
 	}
 }
 

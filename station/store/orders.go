@@ -92,6 +92,22 @@ func (s *Store) UpdateOrder(ctx context.Context, id string, change func(*station
 	return o, err
 }
 
+// Next gives up to n pending orders in the order in which Claim takes them.
+func (s *Store) Next(ctx context.Context, n int) (next []station.Order, err error) {
+	err = s.view(ctx, func(t *tx) error {
+		queue := t.Bucket(bucketQueue).Cursor()
+		for _, id := queue.First(); id != nil && len(next) < n; _, id = queue.Next() {
+			o, err := t.order(string(id))
+			if err != nil {
+				return err
+			}
+			next = append(next, o)
+		}
+		return nil
+	})
+	return next, err
+}
+
 // Claim binds a pending order to a chip: the one of the highest priority that
 // is oldest. A chip that is bound already gives its order back, to be resumed.
 // Errors: station.Unknown when no order waits, station.ReplaceCard for a chip
