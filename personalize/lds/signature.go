@@ -109,6 +109,9 @@ func computeSignature(pub crypto.PublicKey, alg pkix.AlgorithmIdentifier, beside
 		if hash == 0 {
 			hash = beside
 		}
+		if key, ok := pub.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSA {
+			return fmt.Errorf("RSA key of %d bits: %w", key.N.BitLen(), errUnsupported)
+		}
 		if s.scheme == schemePSS {
 			return checkPSS(pub, alg.Parameters, data, signature)
 		}
@@ -119,6 +122,10 @@ func computeSignature(pub crypto.PublicKey, alg pkix.AlgorithmIdentifier, beside
 	}
 	return fmt.Errorf("signature algorithm %s: %w", alg.Algorithm, errUnsupported)
 }
+
+// maxRSA is the longest RSA modulus in bits that a signature is computed with: a chip
+// may bring a certificate of its own making, and the time grows with the cube.
+const maxRSA = 16384
 
 func checkPlain(pub crypto.PublicKey, s scheme, hash crypto.Hash, digest, signature []byte) error {
 	switch key := pub.(type) {

@@ -120,7 +120,11 @@ func (p PACEInfo) SecurityInfo() ([]byte, error) {
 	return asn1.Marshal(paceInfo{id, 2, p.Parameter})
 }
 
-// securityInfos splits SecurityInfos (Doc 9303-11, 9.2) into its members.
+// maxInfos bounds security infos: documents have a dozen or two, and what is made of
+// keys and ways grows with their product.
+const maxInfos = 128
+
+// securityInfos splits SecurityInfos (Doc 9303-11, 9.2) into its members, 128 at most.
 func securityInfos(b []byte) ([]asn1.RawValue, error) {
 	var infos []asn1.RawValue
 	rest, err := asn1.UnmarshalWithParams(b, &infos, "set")
@@ -129,6 +133,9 @@ func securityInfos(b []byte) ([]asn1.RawValue, error) {
 	}
 	if len(rest) > 0 {
 		return nil, fmt.Errorf("access: security infos: %d bytes after them", len(rest))
+	}
+	if len(infos) > maxInfos {
+		return nil, fmt.Errorf("access: security infos: %d of them, the most read are %d", len(infos), maxInfos)
 	}
 	return infos, nil
 }
