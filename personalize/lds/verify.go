@@ -3,6 +3,7 @@ package lds
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"maps"
@@ -131,6 +132,8 @@ func (v *verification) signer() error {
 		return fmt.Errorf("%s is an authority, no document signer", c.Subject.CommonName)
 	case c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageDigitalSignature == 0:
 		return fmt.Errorf("%s may not sign: its key usage does not say so", c.Subject.CommonName)
+	case otherPurpose(c) != nil:
+		return fmt.Errorf("%s is no document signer: its key is for %s", c.Subject.CommonName, otherPurpose(c))
 	case len(c.UnhandledCriticalExtensions) > 0:
 		return notDone("%s has a critical extension %s, which is unknown here", c.Subject.CommonName, c.UnhandledCriticalExtensions[0])
 	}
@@ -140,6 +143,20 @@ func (v *verification) signer() error {
 	}
 	return fmt.Errorf("%s signs documents of type %s, this is of type %s", c.Subject.CommonName, strings.Join(types, ", "), v.zone.Type)
 }
+
+// otherPurpose is an extended key usage of ICAO's own arc: country signers certify
+// signers of master lists and the like too, and document signers have none (Doc
+// 9303-12, 7.1).
+func otherPurpose(c *x509.Certificate) asn1.ObjectIdentifier {
+	for _, usage := range c.UnknownExtKeyUsage {
+		if len(usage) > len(oidICAO) && usage[:len(oidICAO)].Equal(oidICAO) {
+			return usage
+		}
+	}
+	return nil
+}
+
+var oidICAO = asn1.ObjectIdentifier{2, 23, 136, 1, 1} // id-icao-mrtd-security
 
 // country looks for the country signer whose key signed the document signer.
 func (v *verification) country() error {
