@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"cardstation/devices/card"
@@ -80,7 +81,31 @@ func (p Printed) Inspect(c card.Card, trust lds.Trust, now time.Time, want ...ld
 		return files, rows
 	}
 	rows[0].Why = way.How
-	return files, append(rows, agreeOnPACE(way.CardAccess, files[lds.DG14]))
+	rows = append(rows, agreeOnPACE(way.CardAccess, files))
+	if p.MRZ != (access.MRZ{}) {
+		rows = append(rows, p.agree(files[lds.DG1]))
+	}
+	return files, rows
+}
+
+// CheckPrint is the row that holds the MRZ that was given against DG1; only where one
+// was given.
+const CheckPrint = "printed MRZ = DG1"
+
+// agree holds the three fields of the printed zone against DG1: a chip opens to what
+// its maker wants, so that one card's chip may lie behind another card's print.
+func (p Printed) agree(dg1 []byte) lds.Check {
+	row := lds.Check{Name: CheckPrint, Result: lds.Passed}
+	zone, err := lds.DecodeDG1(dg1)
+	switch {
+	case len(dg1) == 0:
+		row.Result, row.Why = lds.NotDone, "DG1 was not read"
+	case err != nil:
+		row.Result, row.Why = lds.NotDone, err.Error()
+	case strings.TrimRight(zone.Document, "<") != strings.TrimRight(p.MRZ.Document, "<") || zone.Birth != p.MRZ.Birth || zone.Expiry != p.MRZ.Expiry:
+		row.Result, row.Why = lds.Failed, "the chip is not this card's: its zone is not the printed one"
+	}
+	return row
 }
 
 func (p Printed) basic(o Opening, why string) (Opening, error) {
@@ -124,15 +149,17 @@ const paceArc = "0.4.0.127.0.7.2.2.4."
 // agreeOnPACE holds EF.CardAccess, which nobody signs, against DG14, which the
 // document signer does: each way of PACE has to stand in both (Doc 9303-11, 9.2.9).
 // A chip from whose EF.CardAccess somebody took a way fails.
-func agreeOnPACE(cardAccess, dg14 []byte) lds.Check {
-	row := lds.Check{Name: CheckCardAccess, Result: lds.NotDone}
+func agreeOnPACE(cardAccess []byte, files lds.Files) lds.Check {
+	row := lds.Check{Name: CheckCardAccess, Result: lds.NotDone, Why: "DG14 was not read"}
+	dg14 := files[lds.DG14]
 	if len(dg14) == 0 {
-		row.Why = "DG14 was not read"
-		if len(cardAccess) == 0 {
+		sod, err := lds.DecodeSOD(files[lds.SOD])
+		if _, signed := sod.Object.Groups[lds.DG14]; err == nil && !signed && len(cardAccess) == 0 {
 			row.Result, row.Why = lds.Passed, "the chip has neither"
 		}
 		return row
 	}
+	row.Why = ""
 	signed, err := lds.DecodeDG14(dg14)
 	if err != nil {
 		row.Result, row.Why = lds.Failed, err.Error()
