@@ -50,24 +50,41 @@ type Image struct {
 // header is held against the limits first, so that a small file cannot ask for
 // a lot of memory. Errors wrap ErrFormat, ErrTooLarge or ErrDamaged.
 func Decode(data []byte) (Image, error) {
+	media, err := Peek(data)
+	if err != nil {
+		return Image{}, err
+	}
+	switch media {
+	case PNG:
+		return decodePNG(data)
+	case JPEG:
+		return decodeJPEG(data)
+	}
+	return decodeWSQ(data)
+}
+
+// Peek gives an image's media type where its header keeps within the limits of
+// Decode, and decodes nothing: for images that somebody else will. Errors are those
+// of Decode.
+func Peek(data []byte) (media string, err error) {
 	if len(data) > MaxBytes {
-		return Image{}, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(data), MaxBytes)
+		return "", fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(data), MaxBytes)
 	}
 	switch {
 	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
-		return decodePNG(data)
+		return PNG, peekPNG(data)
 	case bytes.HasPrefix(data, []byte("\xff\xd8\xff")):
-		return decodeJPEG(data)
+		return JPEG, peekJPEG(data)
 	case bytes.HasPrefix(data, []byte("\xff\xa0")):
-		return decodeWSQ(data)
+		return WSQ, peekWSQ(data)
 	}
-	return Image{}, ErrFormat
+	return "", ErrFormat
 }
 
-func decodePNG(data []byte) (Image, error) {
+func peekPNG(data []byte) error {
 	cfg, err := png.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return Image{}, fmt.Errorf("%w: PNG header: %v", ErrDamaged, err)
+		return fmt.Errorf("%w: PNG header: %v", ErrDamaged, err)
 	}
 	perPixel := 4
 	switch cfg.ColorModel {
@@ -79,9 +96,30 @@ func decodePNG(data []byte) (Image, error) {
 		perPixel = 8
 	}
 	// An interlaced picture is decoded in passes beside the whole.
-	if err := withinLimits(cfg, 2*perPixel); err != nil {
-		return Image{}, err
+	return withinLimits(cfg, 2*perPixel)
+}
+
+func peekJPEG(data []byte) error {
+	cfg, err := jpeg.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return fmt.Errorf("%w: JPEG header: %v", ErrDamaged, err)
 	}
+	perPixel := 4
+	if scanJPEG(data).progressive {
+		perPixel = 16 // every coefficient is kept until the last scan
+	}
+	return withinLimits(cfg, perPixel)
+}
+
+func peekWSQ(data []byte) error {
+	cfg, err := wsq.DecodeConfig(data)
+	if err != nil {
+		return wsqError("header", err)
+	}
+	return withinLimits(image.Config{Width: cfg.Width, Height: cfg.Height}, 10)
+}
+
+func decodePNG(data []byte) (Image, error) {
 	img, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
 		return Image{}, fmt.Errorf("%w: PNG: %v", ErrDamaged, err)
@@ -90,22 +128,11 @@ func decodePNG(data []byte) (Image, error) {
 }
 
 func decodeJPEG(data []byte) (Image, error) {
-	cfg, err := jpeg.DecodeConfig(bytes.NewReader(data))
-	if err != nil {
-		return Image{}, fmt.Errorf("%w: JPEG header: %v", ErrDamaged, err)
-	}
-	head := scanJPEG(data)
-	perPixel := 4
-	if head.progressive {
-		perPixel = 16 // every coefficient is kept until the last scan
-	}
-	if err := withinLimits(cfg, perPixel); err != nil {
-		return Image{}, err
-	}
 	img, err := jpeg.Decode(bytes.NewReader(data))
 	if err != nil {
 		return Image{}, fmt.Errorf("%w: JPEG: %v", ErrDamaged, err)
 	}
+	head := scanJPEG(data)
 	return Image{Image: upright(img, head.orientation), Media: JPEG, PPI: head.ppi}, nil
 }
 
@@ -113,13 +140,6 @@ func decodeJPEG(data []byte) (Image, error) {
 // fingers have it: files are in use, NIST's own among them, that say 255 and are of
 // 500.
 func decodeWSQ(data []byte) (Image, error) {
-	cfg, err := wsq.DecodeConfig(data)
-	if err != nil {
-		return Image{}, wsqError("header", err)
-	}
-	if err := withinLimits(image.Config{Width: cfg.Width, Height: cfg.Height}, 10); err != nil {
-		return Image{}, err
-	}
 	img, err := wsq.Decode(data)
 	if err != nil {
 		return Image{}, wsqError("image", err)

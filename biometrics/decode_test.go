@@ -141,6 +141,9 @@ func TestHostilePicturesAreClearErrors(t *testing.T) {
 		if _, err := biometrics.Decode(c.data); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}
+		if _, err := biometrics.Peek(c.data); err != nil && !errors.Is(err, c.want) || err == nil && c.want == biometrics.ErrTooLarge {
+			t.Errorf("%s: its header: %v, want %v", c.name, err, c.want)
+		}
 	}
 }
 

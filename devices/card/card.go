@@ -77,6 +77,22 @@ func Over(ch Channel) Card {
 	return t
 }
 
+// Until is ch until ctx is done: every later command is an error that says why, ctx's
+// cause. The one in flight is waited for.
+func Until(ctx context.Context, ch Channel) Channel { return bounded{ch, ctx} }
+
+type bounded struct {
+	Channel
+	ctx context.Context
+}
+
+func (b bounded) Exchange(capdu []byte) ([]byte, error) {
+	if b.ctx.Err() != nil {
+		return nil, fmt.Errorf("card: the chip is not asked any more: %w", context.Cause(b.ctx))
+	}
+	return b.Channel.Exchange(capdu)
+}
+
 type transport struct{ ch Channel }
 
 type lending struct {

@@ -288,7 +288,9 @@ func (c *cardReadCmd) Run(s *session) error {
 		return exit(exitNotChecked)
 	}
 	defer chip.Close()
-	v, files, err := verify.Judge(s.ctx, card.Over(chip), key, trust, nil, clock)
+	patient, cancel := verify.Patience(s.ctx)
+	defer cancel()
+	v, files, err := verify.Judge(s.ctx, card.Over(card.Until(patient, chip)), key, trust, nil, clock)
 	if err != nil {
 		return err
 	}

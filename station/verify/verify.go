@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"regexp"
 	"time"
@@ -98,7 +99,9 @@ func (o *Office) Verify(ctx context.Context, by station.Person, reader string, k
 		return station.Verdict{}, err
 	}
 	defer session.Close()
-	v, _, err := Judge(ctx, card.Over(session), key, o.cfg.Trust(), o.cfg.Revocations, o.cfg.Now)
+	patient, cancel := Patience(ctx)
+	defer cancel()
+	v, _, err := Judge(ctx, card.Over(card.Until(patient, session)), key, o.cfg.Trust(), o.cfg.Revocations, o.cfg.Now)
 	if err != nil {
 		return v, err
 	}
@@ -118,6 +121,15 @@ func (o *Office) Verify(ctx context.Context, by station.Person, reader string, k
 	return v, err
 }
 
+// patience is how long a chip may take over all its answers. The slowest that read
+// whole take a minute; the reader's watchdog knows single commands only.
+const patience = 2 * time.Minute
+
+// Patience is ctx for as long as a chip is listened to: see card.Until.
+func Patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, patience, fmt.Errorf("it took more than %v over its answers", patience))
+}
+
 // Judge gives the verdict on the chip behind c and the files it was given on, with
 // nothing of a daemon. An error is for a key that cannot open any chip; everything
 // that the card does is in the verdict.
@@ -132,7 +144,7 @@ func Judge(ctx context.Context, c card.Card, key Key, trust lds.Trust, list Revo
 	for _, ch := range checks {
 		v.Checks = append(v.Checks, station.Check{Name: ch.Name, Result: station.Result(ch.Result), Why: ch.Why})
 	}
-	describe(&v, files)
+	v.Checks = append(v.Checks, describe(&v, files)...)
 	v.Checks = append(v.Checks, revocation(ctx, list, files[lds.SOD]), station.Check{Name: CheckFingerprint, Result: station.NotDone, Why: "the fingerprints on the chip open to terminal authentication only"})
 	v.Outcome = outcome(v.Checks)
 	v.Elapsed = now().Sub(start)
@@ -168,10 +180,11 @@ func revocation(ctx context.Context, list Revocations, sod []byte) station.Check
 const (
 	CheckRevocation  = "card not revoked"
 	CheckFingerprint = "fingerprint match"
+	CheckPicture     = "portrait shown" // only where it is not
 )
 
 // optional checks may stay undone without the verdict losing its worth.
-var optional = map[string]bool{CheckFingerprint: true, CheckRevocation: true}
+var optional = map[string]bool{CheckFingerprint: true, CheckRevocation: true, CheckPicture: true}
 
 // proofs are the ways in which a chip shows that it is no copy: one has to pass.
 var proofs = map[string]bool{emrtd.CheckActive: true, emrtd.CheckChip: true}
@@ -193,15 +206,23 @@ func outcome(checks []station.Check) station.Outcome {
 	return result
 }
 
-// describe fills in what the officer compares with the person.
-func describe(v *station.Verdict, files lds.Files) {
+// describe fills in what the officer compares with the person, and tells what is not
+// shown. A picture goes to the officer's screen by its header only: a chip may claim
+// one that no screen has the memory for.
+func describe(v *station.Verdict, files lds.Files) []station.Check {
 	if zone, err := lds.DecodeDG1(files[lds.DG1]); err == nil {
 		v.Document, v.Expiry = zone.Document, zone.Expiry
 	}
 	if national, _, err := cccd.DecodeDG13(files[lds.DG13]); err == nil {
 		v.Holder, v.Expiry = station.Citizen(national.Holder), national.Expiry
 	}
-	if faces, err := lds.DecodeDG2(files[lds.DG2]); err == nil && len(faces) > 0 && len(faces[0].Images) > 0 {
-		v.Portrait = faces[0].Images[0].Data
+	if files[lds.DG2] == nil {
+		return nil
 	}
+	data, err := lds.Picture(files[lds.DG2])
+	if err != nil {
+		return []station.Check{{Name: CheckPicture, Result: station.NotDone, Why: err.Error()}}
+	}
+	v.Portrait = data
+	return nil
 }
