@@ -24,6 +24,7 @@ import (
 // lineForTest is a line with a real store and demo keys.
 type lineForTest struct {
 	t    testing.TB
+	dir  string // of its keys
 	db   *store.Store
 	keys lineKeys
 	line *issue.Line
@@ -45,7 +46,7 @@ func newLineForTest(t testing.TB) *lineForTest {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return &lineForTest{t: t, db: db, keys: keys, line: newLine(db, keys)}
+	return &lineForTest{t: t, dir: filepath.Join(dir, "keys"), db: db, keys: keys, line: newLine(db, keys)}
 }
 
 // ledger is the store as a line uses it.
