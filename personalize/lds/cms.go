@@ -2,15 +2,11 @@ package lds
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
 	"math/big"
-	"slices"
 
 	"cardstation/devices/card/tlv"
 	"cardstation/personalize/pki"
@@ -205,77 +201,13 @@ func oneValue(all []attribute, id asn1.ObjectIdentifier, into any) bool {
 // SignSOD makes EF.SOD: the object signed by an ECDSA document signer, whose
 // certificate goes with it (Doc 9303-10, 4.6.2). The hash is as strong as its key.
 func SignSOD(o SecurityObject, by pki.Identity) ([]byte, error) {
-	key, ok := by.Public().(*ecdsa.PublicKey)
-	if !ok {
-		return nil, fmt.Errorf("document signer has a %T, want an ECDSA key", by.Public())
-	}
 	content, err := o.Encode()
 	if err != nil {
 		return nil, err
 	}
-	hash := hashOf(key)
-	attributes, err := signedAttributes(digestOf(hash, content))
+	signed, err := by.SignCMS(pki.Signed{Type: oidSecurity, Content: content})
 	if err != nil {
 		return nil, fmt.Errorf("EF.SOD: %w", err)
 	}
-	signature, err := by.Sign(rand.Reader, digestOf(hash, attributes), hash)
-	if err != nil {
-		return nil, fmt.Errorf("sign EF.SOD: %w", err)
-	}
-	info, digest, err := newSigner(hash, by.Certificate, attributes, signature)
-	if err != nil {
-		return nil, fmt.Errorf("EF.SOD: %w", err)
-	}
-	return SecurityFile{data: signedData{
-		Version: 3, Digests: asn1.RawValue{FullBytes: tlv.New(0x31, digest)}, Content: encapsulated{oidSecurity, content},
-		Certificates: asn1.RawValue{FullBytes: tlv.New(0xA0, by.Certificate.Raw)},
-		Signers:      asn1.RawValue{FullBytes: tlv.New(0x31, info)},
-	}}.Encode()
-}
-
-// signedAttributes is the DER SET of content type and message digest.
-func signedAttributes(digest []byte) ([]byte, error) {
-	kind, err := asn1.Marshal(oidSecurity)
-	if err != nil {
-		return nil, err
-	}
-	var all [][]byte
-	for _, a := range []attribute{
-		{oidContentType, []asn1.RawValue{{FullBytes: kind}}},
-		{oidMessageDigest, []asn1.RawValue{{Tag: asn1.TagOctetString, Bytes: digest}}},
-	} {
-		der, err := asn1.Marshal(a)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, der)
-	}
-	slices.SortFunc(all, bytes.Compare) // X.690, 11.6
-	return tlv.New(0x31, all...), nil
-}
-
-// newSigner encodes the signer info and the digest algorithm.
-func newSigner(hash crypto.Hash, c *x509.Certificate, attributes, signature []byte) (info, digest []byte, err error) {
-	id, err := hashID(hash)
-	if err != nil {
-		return nil, nil, err
-	}
-	s := signerInfo{Version: 1, Digest: pkix.AlgorithmIdentifier{Algorithm: id}, Signature: signature}
-	for _, a := range signatures {
-		if a.scheme == schemeECDSA && a.hash == hash {
-			s.Algorithm.Algorithm = a.id
-		}
-	}
-	sid, err := asn1.Marshal(issuerAndSerial{asn1.RawValue{FullBytes: c.RawIssuer}, c.SerialNumber})
-	if err != nil {
-		return nil, nil, err
-	}
-	s.SID.FullBytes = sid
-	s.Attributes.FullBytes = bytes.Clone(attributes)
-	s.Attributes.FullBytes[0] = 0xA0
-	if info, err = asn1.Marshal(s); err != nil {
-		return nil, nil, err
-	}
-	digest, err = asn1.Marshal(s.Digest)
-	return info, digest, err
+	return tlv.New(SOD.Tag(), signed), nil
 }

@@ -22,6 +22,7 @@ const (
 	fileCountry = "csca"            // .pem and .key
 	fileSigner  = "ds"              // .pem and .key
 	fileCitizen = "citizen-ca"      // .pem and .key
+	fileContent = "content-signer"  // .pem and .key
 	fileMaster  = "card-master.key" // 32 bytes in hex
 	fileCRL     = "crl.pem"         // of the country signer and of the citizen CA
 	fileDemo    = "DEMO"            // marks the directory
@@ -35,6 +36,7 @@ type Keys struct {
 	CountrySigner *x509.Certificate
 	Document      Identity
 	Citizen       Identity
+	Content       Identity   // signs CHUID, biometrics and security object; zero in a directory without
 	Terminals     *Terminals // nil in a directory without
 	Master        []byte     // 32 bytes: what each card's keys, PIN and PUK are derived from
 	Demo          bool
@@ -44,8 +46,8 @@ type Keys struct {
 var ErrExists = errors.New("keys are there already")
 
 // InitDemo writes a complete demo key directory, each file 0600: country signer,
-// document signer, citizen CA, the authority over terminals with a verifier and an
-// inspection system, card master key, revocation lists and the mark DEMO.
+// document signer, citizen CA, content signer, the authority over terminals with a
+// verifier and an inspection system, card master key, revocation lists and the mark DEMO.
 // The directory appears whole or not at all; one that has anything in it is refused
 // (ErrExists).
 func InitDemo(dir string) error {
@@ -99,6 +101,10 @@ func demoFiles(o Options) ([]file, error) {
 	if err != nil {
 		return nil, err
 	}
+	content, err := NewContentSigner(citizen, o)
+	if err != nil {
+		return nil, err
+	}
 	master := make([]byte, masterSize)
 	if _, err := rand.Read(master); err != nil {
 		return nil, fmt.Errorf("card master key: %w", err)
@@ -112,7 +118,7 @@ func demoFiles(o Options) ([]file, error) {
 		}
 		lists = append(lists, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: crl.Raw})...)
 	}
-	files, err = identityFiles(files, named{fileCountry, country}, named{fileSigner, signer}, named{fileCitizen, citizen})
+	files, err = identityFiles(files, named{fileCountry, country}, named{fileSigner, signer}, named{fileCitizen, citizen}, named{fileContent, content})
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +158,7 @@ func syncDir(dir string) error {
 
 // Load reads a key directory: ds and citizen-ca with their keys, csca's certificate
 // (its key may be elsewhere, and should), the card master key and, where they are there,
-// the terminals' keys. A change that Roll could not finish is finished first.
+// the content signer's and the terminals' keys. A change that Roll could not finish is finished first.
 func Load(dir string) (Keys, error) {
 	var k Keys
 	err := settle(dir)
@@ -166,6 +172,9 @@ func Load(dir string) (Keys, error) {
 		return Keys{}, err
 	}
 	if k.Citizen, err = LoadIdentity(dir, fileCitizen); err != nil {
+		return Keys{}, err
+	}
+	if k.Content, err = loadContentSigner(dir, k.Citizen); err != nil {
 		return Keys{}, err
 	}
 	if k.Master, err = loadMaster(filepath.Join(dir, fileMaster)); err != nil {

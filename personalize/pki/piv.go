@@ -27,6 +27,7 @@ var (
 	usageSmartCardLogon  = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 2}
 	usageDocumentSigning = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 36} // RFC 9336
 	usageCardAuth        = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 6, 8}
+	usageContentSigning  = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 6, 7} // FIPS 201-3, 4.2.1
 )
 
 // IssuePIV certifies a key of a card; id is the citizen CA, whose own DEMO goes into
@@ -51,7 +52,7 @@ func (id Identity) IssuePIV(p PIV, o Options) (*x509.Certificate, error) {
 		t.Subject = o.subject("card " + hex.EncodeToString(p.UUID[:]))
 	}
 	t.URIs = []*url.URL{{Scheme: "urn", Opaque: "uuid:" + p.uuid()}}
-	t.CRLDistributionPoints = []string{strings.TrimSuffix(o.CRL, ".crl") + "-citizen.crl"}
+	t.CRLDistributionPoints = []string{o.citizenCRL()}
 	return o.sign(t, p.Public, id)
 }
 
@@ -89,3 +90,6 @@ func (p PIV) uuid() string {
 func IsDemo(c *x509.Certificate) bool {
 	return c != nil && strings.Contains(c.Subject.CommonName, "DEMO")
 }
+
+// citizenCRL is where the citizen CA's revocation list is to be had.
+func (o Options) citizenCRL() string { return strings.TrimSuffix(o.CRL, ".crl") + "-citizen.crl" }

@@ -161,7 +161,7 @@ func NewCitizenCA(o Options) (Identity, error) {
 		Subject: o.subject("Citizen CA"), NotBefore: o.Now.Add(-backdate), NotAfter: o.Now.AddDate(citizenCAYears, 0, 0),
 		KeyUsage:           x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		ExtKeyUsage:        []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageEmailProtection},
-		UnknownExtKeyUsage: []asn1.ObjectIdentifier{usageSmartCardLogon, usageDocumentSigning, usageCardAuth},
+		UnknownExtKeyUsage: []asn1.ObjectIdentifier{usageSmartCardLogon, usageDocumentSigning, usageCardAuth, usageContentSigning},
 		IsCA:               true, BasicConstraintsValid: true, MaxPathLenZero: true,
 	}
 	return o.certify(t, elliptic.P384(), Identity{})

@@ -17,8 +17,9 @@ import (
 const (
 	RollCountry   = "csca" // and a document signer under it
 	RollDocument  = "ds"
-	RollVerifying = "cvca" // and verifier and inspection system under it; makes the first ones, too
-	RollVerifier  = "dv"   // verifier and inspection system
+	RollVerifying = "cvca"    // and verifier and inspection system under it; makes the first ones, too
+	RollVerifier  = "dv"      // verifier and inspection system
+	RollContent   = "content" // content signer; makes the first one, too
 )
 
 // Link signs with id's key the certificate that leads from it to the next country
@@ -52,6 +53,7 @@ func Roll(dir, which string, now time.Time) ([]string, error) {
 	}
 	roll, ok := map[string]func(string, time.Time) ([]file, error){
 		RollCountry: rollCountry, RollDocument: rollDocument, RollVerifying: rollVerifying, RollVerifier: renewVerifier,
+		RollContent: rollContent,
 	}[which]
 	if !ok {
 		return nil, fmt.Errorf("no keys are named %q", which)

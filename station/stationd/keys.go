@@ -65,7 +65,7 @@ func (c *keysListCmd) Run(s *session) error {
 
 type keysRollCmd struct {
 	Folder string `arg:"" type:"existingdir" placeholder:"DIR" help:"Key folder."`
-	Which  string `required:"" enum:"csca,ds,cvca,dv" help:"csca: country signer and document signer; ds: document signer; cvca: terminals' authority, verifier and inspection system; dv: verifier and inspection system."`
+	Which  string `required:"" enum:"csca,ds,cvca,dv,content" help:"csca: country signer and document signer; ds: document signer; cvca: terminals' authority, verifier and inspection system; dv: verifier and inspection system; content: signer of the PIV data objects."`
 }
 
 func (c *keysRollCmd) Run(s *session) error {
