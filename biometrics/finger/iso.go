@@ -49,7 +49,7 @@ func EncodeISO2005(templates ...Template) ([]byte, error) {
 	b = append(b, byte(len(templates)), 0)
 	seen := map[biometrics.Position]byte{}
 	for _, t := range templates {
-		all := best(t.Minutiae)
+		all := best(t.Minutiae, mostRecorded)
 		b = append(b, byte(t.Position), seen[t.Position]<<4|byte(t.Impression), byte(t.Quality), byte(len(all)))
 		seen[t.Position]++
 		for _, m := range all {
@@ -81,7 +81,7 @@ func EncodeISO2011(at time.Time, templates ...Template) ([]byte, error) {
 		b = be.AppendUint16(be.AppendUint16(b, perCentimetre), perCentimetre)
 		b = append(b, byte(t.Impression))
 		b = be.AppendUint16(be.AppendUint16(b, uint16(t.Width)), uint16(t.Height))
-		all := best(t.Minutiae)
+		all := best(t.Minutiae, mostRecorded)
 		b = append(b, 6<<4|1, byte(len(all))) // six bytes each; endings by the ridges' skeleton
 		for _, m := range all {
 			quality := m.Quality
@@ -112,9 +112,9 @@ func (m Minutia) append(b []byte, quality uint8) []byte {
 	return append(binary.BigEndian.AppendUint16(b, uint16(m.Y)), m.Angle, quality)
 }
 
-// best is at most 255 minutiae, the worst left out, in the order given.
-func best(all []Minutia) []Minutia {
-	if len(all) <= mostRecorded {
+// best is at most n minutiae, the worst left out, in the order given.
+func best(all []Minutia, n int) []Minutia {
+	if len(all) <= n {
 		return all
 	}
 	order := make([]int, len(all))
@@ -122,7 +122,7 @@ func best(all []Minutia) []Minutia {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(all[b].Quality, all[a].Quality) })
-	order = order[:mostRecorded]
+	order = order[:n]
 	slices.Sort(order)
 	out := make([]Minutia, len(order))
 	for i, k := range order {
