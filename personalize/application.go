@@ -3,7 +3,6 @@ package personalize
 import (
 	"bytes"
 	"crypto"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -14,9 +13,7 @@ import (
 	"time"
 
 	"cardstation/devices/card"
-	"cardstation/devices/card/tlv"
 	"cardstation/personalize/cccd"
-	"cardstation/personalize/lds"
 	"cardstation/personalize/mrz"
 	"cardstation/personalize/piv"
 	"cardstation/personalize/pki"
@@ -34,7 +31,13 @@ func (c compiler) piv() (Stage, error) {
 	}
 	content := piv.Content{
 		Dialect: p.dialect, Factory: p.factory, Keys: p.keys, KeepManagementKey: p.keep,
-		CHUID: piv.CHUID{GUID: piv.GUID(c.record.Chip), Expiry: c.record.Expiry},
+		CHUID:       piv.CHUID{GUID: piv.GUID(c.record.Chip), Expiry: c.record.Expiry},
+		TrustSigner: c.authority.Citizen.SignsContent,
+	}
+	if c.authority.Content.Signer != nil {
+		if content.CHUID, err = content.CHUID.Sign(c.authority.Content); err != nil {
+			return Stage{}, err
+		}
 	}
 	if content.Issued.PIN, err = cards.PIN(c.record.Chip); err != nil {
 		return Stage{}, err
@@ -48,6 +51,7 @@ func (c compiler) piv() (Stage, error) {
 	if content.Objects, err = c.objects(content.CHUID); err != nil {
 		return Stage{}, err
 	}
+	notes := c.notes(content.Objects)
 	issued := map[piv.Slot][]byte{} // by this plan: to be found again needs no proof of where it comes from
 	content.Certify = func(slot piv.Slot, pub crypto.PublicKey) (*x509.Certificate, error) {
 		cert, err := c.authority.Citizen.IssuePIV(pki.PIV{
@@ -65,12 +69,8 @@ func (c compiler) piv() (Stage, error) {
 		}
 		return c.trust(slot, cert, content.CHUID.GUID)
 	}
-	note := ""
-	if p.keep {
-		note = "the maker's management key stays on the card: the standard has no command to replace it"
-	}
 	return Stage{
-		Note: note, Name: "piv", Locked: content.Locked, Open: content, Steps: asSteps(content.Steps()),
+		Note: strings.Join(notes, "; "), Name: "piv", Locked: content.Locked, Open: content, Steps: asSteps(content.Steps()),
 		Prove: func(c card.Card) (Proof, error) {
 			certificates, err := content.Prove(c)
 			return Proof{Certificates: certificates}, err
@@ -100,46 +100,66 @@ func (c compiler) managementKey() ([]byte, error) {
 	return p.factory.ManagementKey, nil
 }
 
-// objects are the data objects that the profile asks for besides CHUID and CCC. The
-// document signer signs the security object, over the CHUID and the printed
-// information.
+// errNoContentSigner says what a key directory of an earlier version lacks.
+var errNoContentSigner = errors.New("there is no content signer among the keys: stationd keys roll --which content makes one")
+
+// notes are what a person should know of the stage.
+func (c compiler) notes(objects []piv.Object) []string {
+	var notes []string
+	if c.profile.piv.keep {
+		notes = append(notes, "the maker's management key stays on the card: the standard has no command to replace it")
+	}
+	if c.authority.Content.Signer == nil {
+		notes = append(notes, "the chuid is not signed: "+errNoContentSigner.Error())
+	}
+	for _, name := range c.profile.piv.objects {
+		if !slices.ContainsFunc(objects, func(o piv.Object) bool { return o.Name == name }) {
+			notes = append(notes, "no "+name+": the record has none")
+		}
+	}
+	return notes
+}
+
+// objects are the data objects that the profile asks for besides CHUID and CCC, as far
+// as the record has what goes into them. The security object is over all others.
 func (c compiler) objects(chuid piv.CHUID) ([]piv.Object, error) {
 	var out []piv.Object
-	if slices.Contains(c.profile.piv.objects, printedInformation) {
-		name, err := mrz.Transliterate(c.record.Holder.Name)
-		if err != nil {
-			return nil, fmt.Errorf("printed information: %w", err)
+	for _, o := range []struct {
+		name string
+		make func(piv.CHUID) (piv.Object, error)
+		has  bool
+	}{
+		{printedInformation, c.printed, true},
+		{facialImage, c.facialImage, len(c.record.Portrait) > 0},
+		{fingerprints, c.fingerprints, len(c.minutiae) > 0},
+	} {
+		if !o.has || !slices.Contains(c.profile.piv.objects, o.name) {
+			continue
 		}
-		printed, err := piv.Printed{
-			Name: name, Expiry: c.record.Expiry, Serial: cccd.DocumentNumber(c.record.Holder.Number), Issuer: "VNM",
-		}.Object()
+		object, err := o.make(chuid)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", o.name, err)
 		}
-		out = append(out, printed)
+		out = append(out, object)
 	}
 	if !slices.Contains(c.profile.piv.objects, securityObject) {
 		return out, nil
 	}
-	if c.authority.Document.Signer == nil {
-		return nil, errors.New("security object: there is no document signer")
+	if c.authority.Content.Signer == nil {
+		return nil, fmt.Errorf("security object: %w", errNoContentSigner)
 	}
-	security, err := piv.SecurityObject(slices.Concat(out, []piv.Object{chuid.Object()}), c.signObjects)
+	security, err := piv.SecurityObject(append(slices.Clone(out), chuid.CCC(), chuid.Object()), c.authority.Content)
 	return append(out, security), err
 }
 
-// signObjects signs the SHA-256 of values as EF.SOD signs data groups.
-func (c compiler) signObjects(values map[int][]byte) ([]byte, error) {
-	o := lds.SecurityObject{Hash: crypto.SHA256, Groups: map[lds.FileID][]byte{}}
-	for n, v := range values {
-		sum := sha256.Sum256(v)
-		o.Groups[lds.DG(n)] = sum[:]
-	}
-	file, err := lds.SignSOD(o, c.authority.Document)
+func (c compiler) printed(piv.CHUID) (piv.Object, error) {
+	name, err := mrz.Transliterate(c.record.Holder.Name)
 	if err != nil {
-		return nil, err
+		return piv.Object{}, err
 	}
-	return tlv.One(file, lds.SOD.Tag())
+	return piv.Printed{
+		Name: name, Expiry: c.record.Expiry, Serial: cccd.DocumentNumber(c.record.Holder.Number), Issuer: "VNM",
+	}.Object()
 }
 
 // trust judges a PIV certificate read from the chip: the citizen CA's, over this card

@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"cardstation/biometrics/finger"
 	"cardstation/personalize/cccd"
 	"cardstation/personalize/emrtd"
 	"cardstation/personalize/lds"
@@ -20,7 +22,7 @@ func NewAuthority(k pki.Keys) (Authority, error) {
 	if err != nil {
 		return Authority{}, err
 	}
-	return Authority{Document: k.Document, Citizen: k.Citizen, Cards: cards, Demo: k.Demo}, nil
+	return Authority{Document: k.Document, Citizen: k.Citizen, Content: k.Content, Cards: cards, Demo: k.Demo}, nil
 }
 
 // Compile makes the plan that takes the record onto its chip: it encodes the data
@@ -64,10 +66,15 @@ func Prepare(p Profile, r Record, a Authority) (*Prepared, error) {
 	if p.manager != nil {
 		out.manager = manager{*p.manager, a}
 	}
+	var err error
+	if p.piv != nil && slices.Contains(p.piv.objects, fingerprints) {
+		if out.compiler.minutiae, err = out.compiler.templates(); err != nil {
+			return nil, fmt.Errorf("compile piv: %w", err)
+		}
+	}
 	if p.emrtd == nil {
 		return out, nil
 	}
-	var err error
 	if out.document, out.content, err = out.compiler.emrtd(out.manager); err != nil {
 		return nil, fmt.Errorf("compile emrtd: %w", err)
 	}
@@ -121,6 +128,7 @@ type compiler struct {
 	record    Record
 	authority Authority
 	now       time.Time
+	minutiae  []finger.Template // of the record's fingers; none where the profile does not want them
 }
 
 func asSteps[S Step](in []S) []Step {

@@ -46,7 +46,11 @@ var newBench = sync.OnceValues(func() (bench, error) {
 	if err != nil {
 		return bench{}, err
 	}
-	authority, err := NewAuthority(pki.Keys{Document: document, Citizen: citizen, Master: bytes.Repeat([]byte{7}, 32), Demo: true})
+	content, err := pki.NewContentSigner(citizen, pki.Options{})
+	if err != nil {
+		return bench{}, err
+	}
+	authority, err := NewAuthority(pki.Keys{Document: document, Citizen: citizen, Content: content, Master: bytes.Repeat([]byte{7}, 32), Demo: true})
 	if err != nil {
 		return bench{}, err
 	}

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"time"
 
+	"cardstation/biometrics"
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
 	"cardstation/personalize/cccd"
@@ -27,16 +28,24 @@ import (
 // Record is what goes onto one chip.
 type Record struct {
 	Holder   cccd.Holder
-	Issue    string // calendar date, 2006-01-02
-	Expiry   string // calendar date; 2099-12-31 for no expiry
-	Portrait []byte // JPEG as it goes into DG2; empty for a child of whom none is taken: the card then has no DG2
-	Chip     string // the chip's identity, from Identify
+	Issue    string   // calendar date, 2006-01-02
+	Expiry   string   // calendar date; 2099-12-31 for no expiry
+	Portrait []byte   // JPEG as it goes into DG2; empty for a child of whom none is taken: the card then has no DG2
+	Fingers  []Finger // two where there are any
+	Chip     string   // the chip's identity, from Identify
+}
+
+// Finger is the print of one finger.
+type Finger struct {
+	Position biometrics.Position
+	Image    []byte // WSQ
 }
 
 // Authority is what signs and what derives the keys of a card.
 type Authority struct {
 	Document pki.Identity // document signer of EF.SOD
 	Citizen  pki.Identity // citizen CA, which signs the PIV certificates
+	Content  pki.Identity // signs CHUID, biometrics and security object of the PIV application
 	Cards    CardKeys
 	// Transport are the keys that the chip's maker left in the card manager. The
 	// zero value means access.DefaultKeys, which only Demo allows.

@@ -43,18 +43,23 @@ type managerProfile struct {
 }
 
 type pivProfile struct {
-	dialect string
-	keep    bool // the management key stays the maker's
-	objects []string
-	factory piv.Secrets
-	keys    []piv.Key
+	dialect   string
+	keep      bool // the management key stays the maker's
+	objects   []string
+	generator uint32 // CBEFF product identifier of the fingerprint templates
+	factory   piv.Secrets
+	keys      []piv.Key
 }
 
 // Data objects that a profile may ask for, besides CHUID and CCC.
 const (
 	printedInformation = "printed-information"
+	facialImage        = "facial-image"
+	fingerprints       = "fingerprints"
 	securityObject     = "security-object"
 )
+
+var dataObjects = []string{printedInformation, facialImage, fingerprints, securityObject}
 
 // Profiles names the profiles that come with the program, in order.
 func Profiles() []string {
@@ -130,6 +135,7 @@ type pivFile struct {
 	Dialect    string   `yaml:"dialect"`
 	Management string   `yaml:"management-key"`
 	Objects    []string `yaml:"objects"`
+	Generator  uint32   `yaml:"template-generator"`
 	Factory    struct {
 		PIN           string `yaml:"pin"`
 		PUK           string `yaml:"puk"`
@@ -256,11 +262,11 @@ func (f pivFile) profile() (*pivProfile, error) {
 	}
 	p.keep = f.Management == "kept"
 	for i, o := range f.Objects {
-		if !slices.Contains([]string{printedInformation, securityObject}, o) {
-			return nil, at(fmt.Sprintf("$.piv.objects[%d]", i), "object %q is none of %s, %s", o, printedInformation, securityObject)
+		if !slices.Contains(dataObjects, o) {
+			return nil, at(fmt.Sprintf("$.piv.objects[%d]", i), "object %q is none of %s", o, strings.Join(dataObjects, ", "))
 		}
 	}
-	p.objects = f.Objects
+	p.objects, p.generator = f.Objects, f.Generator
 	if n := len(f.Factory.PIN); n < 6 || n > 8 {
 		return nil, at("$.piv.factory.pin", "the maker's pin must have 6 to 8 digits")
 	}

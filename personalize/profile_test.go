@@ -61,7 +61,7 @@ func TestAProfileThatIsWrongNamesFileAndLine(t *testing.T) {
 		{"{slot: 9c, algorithm: p-256}", "{slot: 9f, algorithm: p-256}", "9f"},
 		{"{slot: 9c, algorithm: p-256}", "{slot: 9c, algorithm: p-17}", "p-17"},
 		{"dialect: auto", "dialect: auto\n  management-key: lost", "lost"},
-		{"dialect: auto", "dialect: auto\n  objects: [iris]", "iris"},
+		{"objects: [printed-information,", "objects: [iris,", "iris"},
 		{"activated: 0x05", "activated: 0x00", "life cycle"},
 		{"key: 00DA0060 $pkcs8", "key: [00DA0060 $pkcs8, 00DA0]", "whole bytes"},
 		{"key: 00DA0060 $pkcs8", "seal: 00DADEAF", "sealed"},

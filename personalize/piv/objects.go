@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha1"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -14,8 +15,10 @@ import (
 // Data objects (SP 800-73-4 part 1, table 3).
 const (
 	objectCHUID    tlv.Tag = 0x5FC102
+	objectFingers  tlv.Tag = 0x5FC103
 	objectSecurity tlv.Tag = 0x5FC106
 	objectCCC      tlv.Tag = 0x5FC107
+	objectFace     tlv.Tag = 0x5FC108
 	objectPrinted  tlv.Tag = 0x5FC109
 )
 
@@ -30,6 +33,9 @@ type Object struct {
 // maxObject bounds what a chip can make us take for one data object.
 const maxObject = 1 << 15
 
+// errObject says that what the chip gave for a data object is none.
+var errObject = errors.New("no data object")
+
 // getData reads a data object's value (GET DATA, SP 800-73-4 part 2, 3.1.2).
 func getData(c card.Card, tag tlv.Tag) ([]byte, error) {
 	b, err := card.Do(c, card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: tagList(tag), Ne: card.MaxShortNe})
@@ -37,11 +43,11 @@ func getData(c card.Card, tag tlv.Tag) ([]byte, error) {
 		return nil, fmt.Errorf("get data object %s: %w", tag, err)
 	}
 	if len(b) > maxObject {
-		return nil, fmt.Errorf("get data object %s: %d bytes", tag, len(b))
+		return nil, fmt.Errorf("get data object %s: %d bytes: %w", tag, len(b), errObject)
 	}
 	v, err := tlv.One(b, 0x53)
 	if err != nil {
-		return nil, fmt.Errorf("get data object %s: answer: %w", tag, err)
+		return nil, fmt.Errorf("get data object %s: answer: %w: %w", tag, errObject, err)
 	}
 	return v, nil
 }
@@ -91,20 +97,27 @@ func certificateObject(cert *x509.Certificate) []byte {
 
 // CHUID is the card holder unique identifier (SP 800-73-4 part 1, 3.1.2 and table
 // 9) of a card that no federal agency issued: the FASC-N is all nines in its first
-// fields and the GUID carries the identity. It is not signed: field 3E is empty.
+// fields and the GUID carries the identity. Field 3E is empty unless it is signed.
 type CHUID struct {
 	GUID   [16]byte // RFC 4122, version 5 of the chip's identity: see GUID
 	Expiry string   // calendar date, 2006-01-02
+
+	signature []byte
 }
 
 // Bytes encodes the value of data object 5FC102.
 func (c CHUID) Bytes() []byte {
+	return tlv.Append(tlv.Append(c.fields(), 0x3E, c.signature), 0xFE)
+}
+
+func (c CHUID) fields() []byte {
 	v := tlv.New(0x30, nonFederal[:])
 	v = tlv.Append(v, 0x34, c.GUID[:])
-	v = tlv.Append(v, 0x35, []byte(strings.ReplaceAll(c.Expiry, "-", "")))
-	v = tlv.Append(v, 0x3E)
-	return tlv.Append(v, 0xFE)
+	return tlv.Append(v, 0x35, []byte(strings.ReplaceAll(c.Expiry, "-", "")))
 }
+
+// signed is what field 3E is over: all but itself.
+func (c CHUID) signed() []byte { return tlv.Append(c.fields(), 0xFE) }
 
 // nonFederal is the FASC-N of a card outside the federal numbering (SP 800-73-4
 // part 1, 3.1.2; FASC-N fields of PACS 2.3, 6.2): agency, system and credential all

@@ -42,32 +42,8 @@ func (p Printed) Object() (Object, error) {
 	return Object{"printed-information", objectPrinted, tlv.Append(v, 0xFE), true}, nil
 }
 
-// containers are the identifiers that the security object has for data objects (SP
-// 800-73-4 part 1, table 2).
-var containers = map[tlv.Tag][2]byte{objectCHUID: {0x30, 0x00}, objectPrinted: {0x30, 0x01}}
-
-// SecurityObject encodes the security object over objects (SP 800-73-4 part 1, 3.1.7).
-// sign is given each object's value under a number of its own and gives the signed
-// LDSSecurityObject, as in EF.SOD without its outermost tag, with the signer's
-// certificate in it, for there is none in our CHUID.
-func SecurityObject(objects []Object, sign func(values map[int][]byte) ([]byte, error)) (Object, error) {
-	var mapping []byte
-	values := map[int][]byte{}
-	for i, o := range objects {
-		container, ok := containers[o.Tag]
-		if !ok {
-			return Object{}, fmt.Errorf("security object: no container is known for data object %s", o.Tag)
-		}
-		mapping = append(mapping, byte(i+1), container[0], container[1])
-		values[i+1] = o.Value
-	}
-	signed, err := sign(values)
-	if err != nil {
-		return Object{}, fmt.Errorf("security object: %w", err)
-	}
-	v := tlv.Append(tlv.New(0xBA, mapping), 0xBB, signed)
-	return Object{"security-object", objectSecurity, tlv.Append(v, 0xFE), false}, nil
-}
-
 // Object is the CHUID as a data object.
 func (c CHUID) Object() Object { return Object{"chuid", objectCHUID, c.Bytes(), false} }
+
+// CCC is the card capability container as a data object.
+func (c CHUID) CCC() Object { return Object{"ccc", objectCCC, ccc(c.GUID), false} }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/tlv"
@@ -56,6 +57,9 @@ type Content struct {
 	// Trust judges a certificate found on the chip: signed by the issuer's CA, for
 	// this slot and holder.
 	Trust func(Slot, *x509.Certificate) error
+	// TrustSigner judges the certificate that signed the CHUID; not asked where that is
+	// not signed.
+	TrustSigner func(*x509.Certificate) error
 }
 
 // Step is one change of the application.
@@ -101,7 +105,12 @@ func (p Content) Locked(c card.Card) (bool, error) {
 	if err := Select(c); err != nil {
 		return false, err
 	}
-	return p.has(c, objectCHUID, p.CHUID.Bytes())
+	v, err := getData(c, objectCHUID)
+	var refused *card.Error
+	if err != nil && !errors.Is(err, errObject) && !errors.As(err, &refused) {
+		return false, err
+	}
+	return err == nil && p.CHUID.same(v), nil
 }
 
 // Steps are: PIN, PUK, management key, then for each slot its key and certificate,
@@ -115,7 +124,7 @@ func (p Content) Steps() []Step {
 	for _, k := range p.Keys {
 		steps = append(steps, p.key(&m, k))
 	}
-	for _, o := range append(p.Objects, Object{"ccc", objectCCC, ccc(p.CHUID.GUID), false}, p.CHUID.Object()) {
+	for _, o := range append(p.Objects, p.CHUID.CCC(), p.CHUID.Object()) {
 		steps = append(steps, p.object(&m, o))
 	}
 	return steps
@@ -329,7 +338,8 @@ func (p Content) has(c card.Card, tag tlv.Tag, value []byte) (bool, error) {
 	return bytes.Equal(resp.Data, tlv.New(0x53, value)), nil
 }
 
-// Prove reads each certificate back, judges it and has the chip sign with its key.
+// Prove reads each certificate back, judges it and has the chip sign with its key, and
+// holds the data objects against what was to be written and the signatures on them.
 // It gives the SHA-256 of each certificate in hex, by slot.
 func (p Content) Prove(c card.Card) (map[string]string, error) {
 	if err := Select(c); err != nil {
@@ -344,5 +354,50 @@ func (p Content) Prove(c card.Card) (map[string]string, error) {
 		sum := sha256.Sum256(cert.Raw)
 		digests[k.Slot.String()] = hex.EncodeToString(sum[:])
 	}
-	return digests, nil
+	return digests, p.proveObjects(c)
+}
+
+// proveObjects reads the data objects with the holder's PIN. Those that are signed
+// are another each time that they are made, and are held against the signer.
+func (p Content) proveObjects(c card.Card) error {
+	if slices.ContainsFunc(p.Objects, func(o Object) bool { return o.Private }) {
+		if err := verify(c, []byte(p.Issued.PIN)); err != nil {
+			return err
+		}
+	}
+	values := map[tlv.Tag][]byte{}
+	for _, o := range append(slices.Clone(p.Objects), p.CHUID.CCC(), p.CHUID.Object()) {
+		v, err := getData(c, o.Tag)
+		if err != nil {
+			return err
+		}
+		values[o.Tag] = v
+	}
+	var signer *x509.Certificate
+	if len(p.CHUID.signature) > 0 {
+		var err error
+		if signer, err = p.CHUID.signer(values[objectCHUID]); err != nil {
+			return err
+		}
+		if err := p.TrustSigner(signer); err != nil {
+			return fmt.Errorf("signer of the chuid: %w", err)
+		}
+	}
+	security := values[objectSecurity]
+	delete(values, objectSecurity)
+	for _, o := range append(slices.Clone(p.Objects), p.CHUID.CCC()) {
+		var err error
+		switch v := values[o.Tag]; {
+		case o.Tag == objectSecurity:
+			err = checkSecurity(security, signer, values)
+		case o.Tag == objectFace || o.Tag == objectFingers:
+			err = p.CHUID.sameBiometric(o.Value, v, signer)
+		case !bytes.Equal(o.Value, v):
+			err = errors.New("is another than this record's")
+		}
+		if err != nil {
+			return fmt.Errorf("data object %s: %w", o.Name, err)
+		}
+	}
+	return nil
 }

@@ -1,0 +1,116 @@
+package personalize
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	_ "image/jpeg" // portraits
+	"time"
+
+	"cardstation/biometrics"
+	"cardstation/biometrics/face"
+	"cardstation/biometrics/finger"
+	"cardstation/biometrics/record"
+	"cardstation/personalize/piv"
+)
+
+// maxFacialImage is what the facial image object holds (SP 800-73-4 part 1, table 12);
+// besides the portrait there are headers and a signature in it.
+const (
+	maxFacialImage = 12704
+	besidePortrait = 1200
+)
+
+// facialImage is the portrait of DG2 as INCITS 385 has it, which is what ISO/IEC
+// 19794-5:2005 has, within the profile of SP 800-76-2, 7: coarser where it would not fit.
+func (c compiler) facialImage(chuid piv.CHUID) (piv.Object, error) {
+	h, err := c.biometricHeader()
+	if err != nil {
+		return piv.Object{}, err
+	}
+	photo := c.record.Portrait
+	if len(photo) > maxFacialImage-besidePortrait {
+		img, _, err := image.Decode(bytes.NewReader(photo))
+		if err != nil {
+			return piv.Object{}, fmt.Errorf("portrait: %w", err)
+		}
+		if photo, err = face.EncodeDG2(img, maxFacialImage-besidePortrait); err != nil {
+			return piv.Object{}, err
+		}
+	}
+	f, err := record.NewFace(photo)
+	if err != nil {
+		return piv.Object{}, err
+	}
+	f.Images[0].Expression = 1 // neutral, which the portrait rules ask for
+	b, err := f.Encode()
+	if err != nil {
+		return piv.Object{}, err
+	}
+	h.Quality = -2 // not supported: none was measured on its scale
+	return chuid.Face(h, b, c.authority.Content)
+}
+
+// fingerprints are the templates of the record's fingers as INCITS 378 has them.
+func (c compiler) fingerprints(chuid piv.CHUID) (piv.Object, error) {
+	h, err := c.biometricHeader()
+	if err != nil {
+		return piv.Object{}, err
+	}
+	h.Quality = 100
+	for _, t := range c.minutiae {
+		h.Quality = min(h.Quality, int8(max(t.Quality, 0)))
+	}
+	b, err := finger.EncodeINCITS378(c.profile.piv.generator, c.minutiae...)
+	if err != nil {
+		return piv.Object{}, err
+	}
+	return chuid.Fingers(h, b, c.authority.Content)
+}
+
+// biometricHeader has the record's dates, for a card is the same each time that it is
+// compiled.
+func (c compiler) biometricHeader() (h record.PIVHeader, err error) {
+	if c.authority.Content.Signer == nil {
+		return h, errNoContentSigner
+	}
+	if h.From, err = time.Parse(time.DateOnly, c.record.Issue); err != nil {
+		return h, fmt.Errorf("issue date %q is not a calendar date", c.record.Issue)
+	}
+	if h.To, err = time.Parse(time.DateOnly, c.record.Expiry); err != nil {
+		return h, fmt.Errorf("expiry %q is not a calendar date", c.record.Expiry)
+	}
+	h.Created, h.Creator = h.From, "cardstation"
+	return h, nil
+}
+
+// pivFingers is how many fingers a PIV card has (SP 800-76-2, 4.2).
+const pivFingers = 2
+
+// templates finds the minutiae of the record's fingers, where the profile wants them.
+func (c compiler) templates() ([]finger.Template, error) {
+	if len(c.record.Fingers) == 0 {
+		return nil, nil
+	}
+	if len(c.record.Fingers) != pivFingers {
+		return nil, fmt.Errorf("fingerprints: %d fingers, want %d", len(c.record.Fingers), pivFingers)
+	}
+	var out []finger.Template
+	for _, f := range c.record.Fingers {
+		img, err := biometrics.Decode(f.Image)
+		if err != nil {
+			return nil, fmt.Errorf("fingerprints: %w", err)
+		}
+		t, err := finger.Extract(img, 0)
+		if err != nil {
+			return nil, fmt.Errorf("fingerprints: finger %d: %w", f.Position, err)
+		}
+		t.Position = f.Position
+		out = append(out, t)
+	}
+	if out[0].Position == out[1].Position {
+		return nil, errors.New("fingerprints: one finger twice")
+	}
+	return out, nil
+}
