@@ -30,7 +30,7 @@ func (c compiler) piv() (Stage, error) {
 		return Stage{}, fmt.Errorf("expiry %q is not a calendar date", c.record.Expiry)
 	}
 	content := piv.Content{
-		Dialect: p.dialect, Factory: p.factory, Keys: p.keys, KeepManagementKey: p.keep,
+		Dialect: p.dialect, Factory: p.factory, Keys: p.keys, KeepManagementKey: p.keep, Attestation: p.attestation,
 		CHUID:       piv.CHUID{GUID: piv.GUID(c.record.Chip), Expiry: c.record.Expiry},
 		TrustSigner: c.authority.Citizen.SignsContent,
 	}
@@ -72,8 +72,8 @@ func (c compiler) piv() (Stage, error) {
 	return Stage{
 		Note: strings.Join(notes, "; "), Name: "piv", Locked: content.Locked, Open: content, Steps: asSteps(content.Steps()),
 		Prove: func(c card.Card) (Proof, error) {
-			certificates, err := content.Prove(c)
-			return Proof{Certificates: certificates}, err
+			p, err := content.Prove(c)
+			return Proof{Certificates: p.Certificates, Attestations: p.Attestations}, err
 		},
 	}, nil
 }

@@ -8,6 +8,8 @@ import (
 	_ "image/jpeg" // portraits
 	"time"
 
+	"github.com/disintegration/imaging"
+
 	"cardstation/biometrics"
 	"cardstation/biometrics/face"
 	"cardstation/biometrics/finger"
@@ -31,11 +33,7 @@ func (c compiler) facialImage(chuid piv.CHUID) (piv.Object, error) {
 	}
 	photo := c.record.Portrait
 	if len(photo) > maxFacialImage-besidePortrait {
-		img, _, err := image.Decode(bytes.NewReader(photo))
-		if err != nil {
-			return piv.Object{}, fmt.Errorf("portrait: %w", err)
-		}
-		if photo, err = face.EncodeDG2(img, maxFacialImage-besidePortrait); err != nil {
+		if photo, err = coarser(photo, maxFacialImage-besidePortrait); err != nil {
 			return piv.Object{}, err
 		}
 	}
@@ -51,6 +49,23 @@ func (c compiler) facialImage(chuid piv.CHUID) (piv.Object, error) {
 	h.Quality = -2 // not supported: none was measured on its scale
 	return chuid.Face(h, b, c.authority.Content)
 }
+
+// coarser gives a portrait in at most so many bytes: of less quality first, then smaller.
+func coarser(photo []byte, most int) ([]byte, error) {
+	img, _, err := image.Decode(bytes.NewReader(photo))
+	if err != nil {
+		return nil, fmt.Errorf("portrait: %w", err)
+	}
+	for width := img.Bounds().Dx(); ; width = width * 4 / 5 {
+		photo, err := face.EncodeDG2(imaging.Resize(img, width, 0, imaging.Lanczos), most)
+		if err == nil || width < leastWidth {
+			return photo, err
+		}
+	}
+}
+
+// leastWidth is the narrowest portrait in pixels that is still a face to compare.
+const leastWidth = 240
 
 // fingerprints are the templates of the record's fingers as INCITS 378 has them.
 func (c compiler) fingerprints(chuid piv.CHUID) (piv.Object, error) {

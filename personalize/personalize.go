@@ -98,6 +98,7 @@ type Stage struct {
 type Proof struct {
 	SOD          string            // of EF.SOD; empty where the card has none
 	Certificates map[string]string // PIV slot ("9a") -> of the certificate
+	Attestations map[string]string // PIV slot -> in words, how the token says its key was made
 }
 
 // Plan is all that Run needs for one chip. It holds secrets, and prints as its

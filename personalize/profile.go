@@ -1,9 +1,13 @@
 package personalize
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
+	"crypto/x509"
 	"embed"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -49,6 +53,8 @@ type pivProfile struct {
 	generator uint32 // CBEFF product identifier of the fingerprint templates
 	factory   piv.Secrets
 	keys      []piv.Key
+
+	attestation piv.Attestation
 }
 
 // Data objects that a profile may ask for, besides CHUID and CCC.
@@ -144,7 +150,10 @@ type pivFile struct {
 	Keys []struct {
 		Slot      string `yaml:"slot"`
 		Algorithm string `yaml:"algorithm"`
+		PIN       string `yaml:"pin"`
 	} `yaml:"keys"`
+	Attestation string `yaml:"attestation"`
+	Makers      string `yaml:"attestation-makers"`
 }
 
 // faultAt is what is wrong at a path of the file.
@@ -287,10 +296,49 @@ func (f pivFile) profile() (*pivProfile, error) {
 		if err != nil {
 			return nil, at(fmt.Sprintf("$.piv.keys[%d].algorithm", i), "%w", err)
 		}
-		p.keys = append(p.keys, piv.Key{Slot: slot, Algorithm: algorithm})
+		pin, err := piv.ParsePolicy(k.PIN)
+		if err != nil {
+			return nil, at(fmt.Sprintf("$.piv.keys[%d].pin", i), "%w", err)
+		}
+		p.keys = append(p.keys, piv.Key{Slot: slot, Algorithm: algorithm, PIN: pin})
+	}
+	if p.attestation, err = f.attests(); err != nil {
+		return nil, err
 	}
 	if len(p.keys) == 0 {
 		return nil, at("$.piv.keys", "there are no keys to make")
 	}
 	return p, nil
+}
+
+// attests reads what is done about attestation. The makers' CAs stand in the profile
+// itself, or in a PEM file of the operator's; without any they are Yubico's, as piv-go has
+// them.
+func (f pivFile) attests() (piv.Attestation, error) {
+	a := piv.Attestation{Policy: cmp.Or(f.Attestation, piv.AttestationNone)}
+	if !slices.Contains([]string{piv.AttestationNone, piv.AttestationUsed, piv.AttestationRequired}, a.Policy) {
+		return a, at("$.piv.attestation", "attestation %q is none of none, used, required", f.Attestation)
+	}
+	if f.Makers == "" {
+		return a, nil
+	}
+	rest := []byte(f.Makers)
+	if !strings.HasPrefix(f.Makers, "-----BEGIN ") {
+		var err error
+		if rest, err = os.ReadFile(f.Makers); err != nil {
+			return a, at("$.piv.attestation-makers", "%w", err)
+		}
+	}
+	for len(bytes.TrimSpace(rest)) > 0 {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" {
+			return a, at("$.piv.attestation-makers", "want certificates in pem, or the path of a file of them")
+		}
+		ca, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return a, at("$.piv.attestation-makers", "%w", err)
+		}
+		a.Makers = append(a.Makers, ca)
+	}
+	return a, nil
 }

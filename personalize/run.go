@@ -140,13 +140,18 @@ func (r *runner) prove(s Stage) error {
 	if proof.SOD != "" {
 		r.receipt.SOD = proof.SOD
 	}
-	if len(proof.Certificates) > 0 {
-		if r.receipt.Certificates == nil {
-			r.receipt.Certificates = map[string]string{}
-		}
-		maps.Copy(r.receipt.Certificates, proof.Certificates)
-	}
+	r.receipt.Certificates = merged(r.receipt.Certificates, proof.Certificates)
+	r.receipt.Attestations = merged(r.receipt.Attestations, proof.Attestations)
 	return nil
+}
+
+// merged keeps an empty map nil.
+func merged(into, from map[string]string) map[string]string {
+	if into == nil && len(from) > 0 {
+		into = map[string]string{}
+	}
+	maps.Copy(into, from)
+	return into
 }
 
 // meter counts what goes to the chip.

@@ -182,6 +182,7 @@ type Receipt struct {
 	Document       string            `json:"document"`               // document number, 9 characters
 	SOD            string            `json:"sod"`                    // SHA-256 of EF.SOD, hex
 	Certificates   map[string]string `json:"certificates,omitempty"` // PIV slot -> SHA-256 of the certificate, hex
+	Attestations   map[string]string `json:"attestations,omitempty"` // PIV slot -> in words, how the token says its key was made
 	Commands       int               `json:"commands"`
 	Sent, Received int64
 	Elapsed        time.Duration `json:"elapsed"`

@@ -6,11 +6,13 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
 	"math/big"
+	"sync"
 	"time"
 
 	"cardstation/devices/card"
@@ -143,11 +145,46 @@ var (
 	notAfter  = time.Date(2049, 12, 31, 0, 0, 0, 0, time.UTC)
 )
 
-func issuerName() pkix.Name { return pkix.Name{CommonName: "SIMULATED softcard PIV attestation"} }
+// maker is the simulated maker of PIV tokens. Its key follows from its name, so that every
+// softcard has the same maker, and nobody may trust it outside a simulation.
+var maker = sync.OnceValues(func() (pivMaker, error) {
+	const name = "SIMULATED softcard PIV attestation root, trust it nowhere"
+	scalar := sha256.Sum256([]byte(name))
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), scalar[:])
+	if err != nil {
+		return pivMaker{}, err
+	}
+	t := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: notBefore, NotAfter: notAfter,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(nil, t, t, key.Public(), key) // no randomness: the same bytes each time
+	if err != nil {
+		return pivMaker{}, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	return pivMaker{key, cert}, err
+})
 
-// addAttestation makes the key that signs attestations, and its certificate. It
-// stands for a maker's: nobody vouches for it, and its name says so.
+type pivMaker struct {
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+}
+
+// AttestationRoot is the CA of the simulated maker, under which every softcard attests
+// the keys of its PIV application. It is worth nothing: its private key is known.
+func AttestationRoot() (*x509.Certificate, error) {
+	m, err := maker()
+	return m.cert, err
+}
+
+// addAttestation makes the key that signs attestations, and its certificate under the
+// simulated maker.
 func (s *pivState) addAttestation(serial uint32) error {
+	root, err := maker()
+	if err != nil {
+		return err
+	}
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -158,16 +195,30 @@ func (s *pivState) addAttestation(serial uint32) error {
 	}
 	key.PIN, key.Touch, key.Origin = pinNever, touchNever, originGenerated
 	ca := &x509.Certificate{
-		SerialNumber: new(big.Int).SetUint64(uint64(serial) + 1), Subject: issuerName(), NotBefore: notBefore, NotAfter: notAfter,
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		SerialNumber: new(big.Int).SetUint64(uint64(serial) + 2), NotBefore: notBefore, NotAfter: notAfter,
+		Subject: pkix.Name{CommonName: fmt.Sprintf("SIMULATED softcard PIV attestation %d", serial)},
+		IsCA:    true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, ca, ca, private.Public(), private)
+	der, err := x509.CreateCertificate(rand.Reader, ca, root.cert, private.Public(), root.key)
 	if err != nil {
 		return err
 	}
 	s.Keys[refAttestation] = key
 	s.Objects[objAttestation] = append(append(tlv.New(0x70, der), tlv.New(0x71, []byte{0})...), tlv.New(0xFE)...)
 	return nil
+}
+
+// attestationIssuer is the certificate in slot F9, which the issuer may replace.
+func (s *pivState) attestationIssuer() (*x509.Certificate, error) {
+	der, err := tlv.Find(s.Objects[objAttestation], 0x70)
+	if err != nil {
+		return nil, card.IncorrectData
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, card.IncorrectData
+	}
+	return c, nil
 }
 
 // attest is ATTEST: a certificate, signed by the attestation key, that the key in
@@ -189,6 +240,10 @@ func (c *Chip) attest(cmd card.Command) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	above, err := s.attestationIssuer()
+	if err != nil {
+		return nil, err
+	}
 	number, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 	if err != nil {
 		return nil, err
@@ -204,5 +259,5 @@ func (c *Chip) attest(cmd card.Command) ([]byte, error) {
 			{Id: oidFirmware, Value: pivVersion}, {Id: oidSerial, Value: serial}, {Id: oidPolicy, Value: []byte{key.PIN, key.Touch}},
 		},
 	}
-	return x509.CreateCertificate(rand.Reader, leaf, &x509.Certificate{Subject: issuerName()}, private.Public(), signer)
+	return x509.CreateCertificate(rand.Reader, leaf, &x509.Certificate{RawSubject: above.RawSubject}, private.Public(), signer)
 }

@@ -21,7 +21,7 @@ func (p *played) Exchange([]byte) ([]byte, error) {
 
 func FuzzToken(f *testing.F) {
 	i := newIssuer(f)
-	p := i.content(Key{Authentication, P256}, Key{KeyManagement, RSA2048})
+	p := i.content(Key{Slot: Authentication, Algorithm: P256}, Key{Slot: KeyManagement, Algorithm: RSA2048})
 	f.Add([]byte{2, 0x90, 0, 6, 0x53, 2, 0x70, 0, 0x90, 0})
 	f.Add([]byte{6, 0x7C, 2, 0x80, 0, 0x90, 0, 2, 0x90, 0})
 	f.Add(append([]byte{22, 0x7C, 0x12, 0x80, 0x10}, append(make([]byte, 16), 0x90, 0)...))

@@ -136,30 +136,93 @@ func (l library) change(ref reference, old, new []byte) error {
 	})
 }
 
-// generate asks for the policy that the standard gives the slot: 9c a PIN for each
-// use, 9e none, the others one for the session (SP 800-73-4 part 1, table 5).
-func (l library) generate(key []byte, slot Slot, a Algorithm) (crypto.PublicKey, error) {
-	policy := map[Slot]yubikey.PINPolicy{Signature: yubikey.PINPolicyAlways, CardAuthentication: yubikey.PINPolicyNever}[slot]
-	if policy == 0 {
-		policy = yubikey.PINPolicyOnce
+func (l library) generate(key []byte, k Key, attest bool) (crypto.PublicKey, made, error) {
+	type result struct {
+		pub crypto.PublicKey
+		made
 	}
-	algorithm := map[Algorithm]yubikey.Algorithm{
-		P256: yubikey.AlgorithmEC256, P384: yubikey.AlgorithmEC384, RSA2048: yubikey.AlgorithmRSA2048,
-	}[a]
-	made := make(chan crypto.PublicKey, 1) // outlives us where the token hangs
-	err := l.with("generate key in slot "+slot.String(), func(token *yubikey.YubiKey) error {
-		pub, err := token.GenerateKey(key, l.slot(slot), yubikey.Key{
-			Algorithm: algorithm, PINPolicy: policy, TouchPolicy: yubikey.TouchPolicyNever,
+	done := make(chan result, 1) // outlives us where the token hangs
+	err := l.with("generate key in slot "+k.Slot.String(), func(token *yubikey.YubiKey) error {
+		var r result
+		var err error
+		r.pub, err = token.GenerateKey(key, l.slot(k.Slot), yubikey.Key{
+			Algorithm: algorithms[k.Algorithm], PINPolicy: pinPolicies[k.policy()], TouchPolicy: yubikey.TouchPolicyNever,
 		})
+		if err == nil && attest {
+			r.made, err = attestation(token, l.slot(k.Slot))
+		}
 		if err == nil {
-			made <- pub
+			done <- r
 		}
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, made{}, err
 	}
-	return <-made, nil
+	r := <-done
+	return r.pub, r.made, nil
+}
+
+// attestation is none where the token refuses to give one.
+func attestation(token *yubikey.YubiKey, slot yubikey.Slot) (made, error) {
+	var refused interface{ Status() uint16 }
+	leaf, err := token.Attest(slot)
+	if err == nil {
+		var maker *x509.Certificate
+		if maker, err = token.AttestationCertificate(); err == nil {
+			return made{leaf, maker}, nil
+		}
+	}
+	if errors.Is(err, yubikey.ErrNotFound) || errors.As(err, &refused) {
+		return made{}, nil
+	}
+	return made{}, err
+}
+
+var algorithms = map[Algorithm]yubikey.Algorithm{
+	P256: yubikey.AlgorithmEC256, P384: yubikey.AlgorithmEC384, RSA2048: yubikey.AlgorithmRSA2048,
+}
+
+var pinPolicies = map[Policy]yubikey.PINPolicy{
+	Never: yubikey.PINPolicyNever, Once: yubikey.PINPolicyOnce, Always: yubikey.PINPolicyAlways,
+}
+
+// trustMaker holds an attestation and the certificate that signed it against the
+// makers' CAs, Yubico's where there are none.
+func trustMaker(makers []*x509.Certificate, m made) error {
+	var v yubikey.Verifier
+	if len(makers) > 0 {
+		v.Roots = x509.NewCertPool()
+		for _, ca := range makers {
+			v.Roots.AddCert(ca)
+		}
+	}
+	_, err := v.Verify(m.maker, m.leaf)
+	return err
+}
+
+// readAttestation believes the certificate: piv-go reads it for whoever signed it.
+func readAttestation(leaf *x509.Certificate) (statement, error) {
+	itself, err := x509.ParseCertificate(leaf.Raw) // piv-go writes into what it is given
+	if err != nil {
+		return statement{}, err
+	}
+	self := x509.NewCertPool()
+	self.AddCert(itself)
+	a, err := (&yubikey.Verifier{Roots: self}).Verify(itself, itself)
+	if err != nil {
+		return statement{}, err
+	}
+	s := statement{serial: a.Serial, firmware: fmt.Sprintf("%d.%d.%d", a.Version.Major, a.Version.Minor, a.Version.Patch), slot: Slot(a.Slot.Key)}
+	for p, code := range pinPolicies {
+		if code == a.PINPolicy {
+			s.pin = p
+		}
+	}
+	s.touch = map[yubikey.TouchPolicy]string{
+		yubikey.TouchPolicyNever: touchNever, yubikey.TouchPolicyAlways: "always", yubikey.TouchPolicyCached: "cached",
+	}[a.TouchPolicy]
+	return s, nil
 }
 
 func (l library) store(key []byte, slot Slot, cert *x509.Certificate) error {

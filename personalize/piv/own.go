@@ -43,21 +43,37 @@ func (o own) change(ref reference, old, new []byte) error {
 	return nil
 }
 
-// generate is GENERATE ASYMMETRIC KEY PAIR (SP 800-73-4 part 2, 3.3.2).
-func (o own) generate(key []byte, slot Slot, a Algorithm) (crypto.PublicKey, error) {
+// generate is GENERATE ASYMMETRIC KEY PAIR (SP 800-73-4 part 2, 3.3.2). The standard has
+// no word for another PIN policy than the slot's: that is YubiKeys' tag AA, which other
+// cards refuse.
+func (o own) generate(key []byte, k Key, attest bool) (crypto.PublicKey, made, error) {
 	if err := o.app.prove(key); err != nil {
-		return nil, err
+		return nil, made{}, err
 	}
-	control := tlv.New(0xAC, tlv.New(0x80, []byte{byte(a)}))
-	b, err := card.Do(o.app, card.Command{INS: 0x47, P2: byte(slot), Data: control, Ne: card.MaxShortNe})
+	b, err := card.Do(o.app, k.generate())
 	if err != nil {
-		return nil, fmt.Errorf("generate key in slot %s: %w", slot, err)
+		return nil, made{}, fmt.Errorf("generate key in slot %s, pin %s: %w", k.Slot, k.policy(), err)
 	}
-	pub, err := publicKey(a, b)
+	pub, err := publicKey(k.Algorithm, b)
 	if err != nil {
-		return nil, fmt.Errorf("generate key in slot %s: answer: %w", slot, err)
+		return nil, made{}, fmt.Errorf("generate key in slot %s: answer: %w", k.Slot, err)
 	}
-	return pub, nil
+	if !attest {
+		return pub, made{}, nil
+	}
+	m, err := attestationOf(o.app, k.Slot)
+	if errors.Is(err, errUnattested) {
+		return pub, made{}, nil
+	}
+	return pub, m, err
+}
+
+func (k Key) generate() card.Command {
+	control := tlv.New(0x80, []byte{byte(k.Algorithm)})
+	if k.policy() != (Key{Slot: k.Slot}).policy() {
+		control = tlv.Append(control, 0xAA, []byte{policies[k.policy()]})
+	}
+	return card.Command{INS: 0x47, P2: byte(k.Slot), Data: tlv.New(0xAC, control), Ne: card.MaxShortNe}
 }
 
 // publicKey reads the answer of GENERATE ASYMMETRIC KEY PAIR (SP 800-73-4 part 2,

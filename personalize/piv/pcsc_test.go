@@ -64,7 +64,7 @@ func inReader(t *testing.T, n int, chip *softcard.Chip) card.Session {
 func TestIssuedThroughPivGoOnARealPCSCReaderAndReadByOtherPeoplesTools(t *testing.T) {
 	chip := newChip(t, softcard.Options{})
 	c := card.Over(inReader(t, 0, chip))
-	p := newIssuer(t).content(Key{Authentication, P256}, Key{Signature, P384})
+	p := newIssuer(t).content(Key{Slot: Authentication, Algorithm: P256}, Key{Slot: Signature, Algorithm: P384})
 	p.Dialect = Library
 	start := time.Now()
 	if err := take(c, p); err != nil {

@@ -26,6 +26,9 @@ var AID = []byte{0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00}
 // Slot is a key reference (SP 800-73-4 part 1, table 4b).
 type Slot byte
 
+// attestationSlot is that of a YubiKey's attestation key.
+const attestationSlot Slot = 0xF9
+
 // Slots with a certificate.
 const (
 	Authentication     Slot = 0x9A
@@ -91,6 +94,44 @@ func (a Algorithm) String() string {
 	return fmt.Sprintf("algorithm %02X", byte(a))
 }
 
+// Policy says when a key's use wants the PIN.
+type Policy string
+
+// Policies: never, once in a session, before each use.
+const (
+	Never  Policy = "never"
+	Once   Policy = "once"
+	Always Policy = "always"
+)
+
+// policies are the codes that YubiKeys have for them, in tag AA and in metadata.
+var policies = map[Policy]byte{Never: 1, Once: 2, Always: 3}
+
+// ParsePolicy reads "never", "once" or "always"; empty is the slot's own.
+func ParsePolicy(s string) (Policy, error) {
+	if _, ok := policies[Policy(s)]; ok || s == "" {
+		return Policy(s), nil
+	}
+	return "", fmt.Errorf("pin policy %q is none of never, once, always", s)
+}
+
+// policy is the key's, or what the standard gives its slot: 9c a PIN for each use, 9e
+// none, the others one for the session (SP 800-73-4 part 1, table 5).
+func (k Key) policy() Policy {
+	switch {
+	case k.PIN != "":
+		return k.PIN
+	case k.Slot == Signature:
+		return Always
+	case k.Slot == CardAuthentication:
+		return Never
+	}
+	return Once
+}
+
+// touchNever is the only touch policy asked for: a card has no button.
+const touchNever = "never"
+
 // Select selects the PIV application.
 func Select(c card.Card) error {
 	if _, err := card.Do(c, card.Command{INS: 0xA4, P1: 0x04, Data: AID, Ne: card.MaxShortNe}); err != nil {
@@ -105,6 +146,10 @@ func Serial(c card.Card) (uint32, error) {
 	if err := Select(c); err != nil {
 		return 0, err
 	}
+	return serialNumber(c)
+}
+
+func serialNumber(c card.Card) (uint32, error) {
 	b, err := card.Do(c, card.Command{INS: 0xF8, Ne: card.MaxShortNe})
 	if err != nil {
 		return 0, fmt.Errorf("piv serial number: %w", err)
@@ -119,8 +164,9 @@ func Serial(c card.Card) (uint32, error) {
 type dialect interface {
 	// change replaces the secret of the reference: pin, puk or managementKey.
 	change(ref reference, old, new []byte) error
-	// generate makes a key pair in the slot and gives its public half.
-	generate(key []byte, slot Slot, a Algorithm) (crypto.PublicKey, error)
+	// generate makes a key pair in the slot and gives its public half and, where it is
+	// asked for and the token has it, its attestation.
+	generate(key []byte, k Key, attest bool) (crypto.PublicKey, made, error)
 	// store writes the certificate of the slot.
 	store(key []byte, slot Slot, cert *x509.Certificate) error
 }

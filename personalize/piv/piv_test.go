@@ -124,7 +124,7 @@ func take(c card.Card, p Content) error {
 	return nil
 }
 
-var allKeys = []Key{{Authentication, P256}, {Signature, P384}, {KeyManagement, RSA2048}, {CardAuthentication, P256}}
+var allKeys = []Key{{Slot: Authentication, Algorithm: P256}, {Slot: Signature, Algorithm: P384}, {Slot: KeyManagement, Algorithm: RSA2048}, {Slot: CardAuthentication, Algorithm: P256}}
 
 func newChip(t testing.TB, o softcard.Options) *softcard.Chip {
 	t.Helper()
@@ -145,12 +145,12 @@ func TestEverySlotAndAlgorithmIsMadeReadBackAndProved(t *testing.T) {
 	if locked, err := p.Locked(c); err != nil || !locked {
 		t.Errorf("not locked after all steps: %v", err)
 	}
-	digests, err := p.Prove(c)
+	proof, err := p.Prove(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(digests) != len(allKeys) {
-		t.Errorf("proved %d keys of %d", len(digests), len(allKeys))
+	if len(proof.Certificates) != len(allKeys) || len(proof.Attestations) != 0 {
+		t.Errorf("proved %d keys of %d, said %v", len(proof.Certificates), len(allKeys), proof.Attestations)
 	}
 	for _, s := range p.Steps() {
 		if holds, err := s.Holds(c); err != nil || !holds {
@@ -164,7 +164,7 @@ func TestEverySlotAndAlgorithmIsMadeReadBackAndProved(t *testing.T) {
 func TestEveryAlgorithmIsMadeAndProvedInEverySlot(t *testing.T) {
 	for _, plain := range []bool{false, true} {
 		for _, a := range []Algorithm{P256, P384, RSA2048} {
-			p := newIssuer(t).content(Key{Authentication, a}, Key{Signature, a}, Key{KeyManagement, a}, Key{CardAuthentication, a})
+			p := newIssuer(t).content(Key{Slot: Authentication, Algorithm: a}, Key{Slot: Signature, Algorithm: a}, Key{Slot: KeyManagement, Algorithm: a}, Key{Slot: CardAuthentication, Algorithm: a})
 			if p.Dialect = Own; plain {
 				p.KeepManagementKey, p.Issued.ManagementKey = true, p.Factory.ManagementKey
 			}
@@ -172,8 +172,8 @@ func TestEveryAlgorithmIsMadeAndProvedInEverySlot(t *testing.T) {
 			if err := take(c, p); err != nil {
 				t.Fatalf("plain %v, %s: %v", plain, a, err)
 			}
-			if digests, err := p.Prove(c); err != nil || len(digests) != 4 {
-				t.Errorf("plain %v, %s: %d proved, %v", plain, a, len(digests), err)
+			if proof, err := p.Prove(c); err != nil || len(proof.Certificates) != 4 {
+				t.Errorf("plain %v, %s: %d proved, %v", plain, a, len(proof.Certificates), err)
 			}
 			if a == RSA2048 {
 				continue
@@ -191,7 +191,7 @@ func TestEveryAlgorithmIsMadeAndProvedInEverySlot(t *testing.T) {
 
 func TestAnotherChipsCertificateIsNotBelieved(t *testing.T) {
 	i := newIssuer(t)
-	p := i.content(Key{Authentication, P256})
+	p := i.content(Key{Slot: Authentication, Algorithm: P256})
 	chip := newChip(t, softcard.Options{})
 	c := card.Over(chip)
 	if err := take(c, p); err != nil {
@@ -222,7 +222,7 @@ func TestPIVThatIsTornAnywhereIsFinishedByTheSameSteps(t *testing.T) {
 	for n := 1; ; n++ {
 		for _, after := range []bool{false, true} {
 			chip := newChip(t, softcard.Options{Serial: 7})
-			c, p := card.Over(chip), i.content(Key{Authentication, P256}, Key{Signature, P256})
+			c, p := card.Over(chip), i.content(Key{Slot: Authentication, Algorithm: P256}, Key{Slot: Signature, Algorithm: P256})
 			chip.TearAt(n, after)
 			err := take(c, p)
 			if err == nil {
@@ -313,7 +313,7 @@ func TestHostileAnswersAreErrorsAtEveryCommand(t *testing.T) {
 	} {
 		for n := range 45 {
 			chip := newChip(t, softcard.Options{Serial: 7})
-			p := i.content(Key{Authentication, P256})
+			p := i.content(Key{Slot: Authentication, Algorithm: P256})
 			c := card.Over(&scripted{Channel: chip, n: n, answer: answer})
 			if err := take(c, p); err == nil {
 				if _, err := p.Prove(c); err != nil {

@@ -38,6 +38,7 @@ func (Secrets) GoString() string { return "piv secrets" }
 type Key struct {
 	Slot      Slot
 	Algorithm Algorithm
+	PIN       Policy // empty is the slot's own
 }
 
 // Content is what goes into the application of one chip.
@@ -50,6 +51,7 @@ type Content struct {
 	// the maker's too.
 	KeepManagementKey bool
 	Keys              []Key
+	Attestation       Attestation
 	CHUID             CHUID
 	Objects           []Object // besides CHUID and CCC
 	// Certify makes the certificate over a public key that the chip has just made.
@@ -236,7 +238,7 @@ func (p Content) key(m *memory, k Key) Step {
 		name:  "key-" + k.Slot.String(),
 		tells: fmt.Sprintf("a %s key pair is made on the chip and its certificate stored", k.Algorithm),
 		holds: m.unlessBlank(func(c card.Card) (bool, error) {
-			_, err := p.check(c, k.Slot)
+			_, err := p.check(c, k)
 			if err == nil {
 				return true, nil
 			}
@@ -248,9 +250,15 @@ func (p Content) key(m *memory, k Key) Step {
 				return errNotOpened
 			}
 			d := a.dialect()
-			pub, err := d.generate(p.Issued.ManagementKey, k.Slot, k.Algorithm)
+			attest := p.Attestation.Policy == AttestationUsed || p.Attestation.Policy == AttestationRequired
+			pub, m, err := d.generate(p.Issued.ManagementKey, k, attest)
 			if err != nil {
 				return err
+			}
+			if attest {
+				if _, err := p.attested(k, pub, m, 0); err != nil {
+					return err
+				}
 			}
 			cert, err := p.Certify(k.Slot, pub)
 			if err != nil {
@@ -279,7 +287,8 @@ func (j *judgement) Error() string { return j.err.Error() }
 func (j *judgement) Unwrap() error { return j.err }
 
 // check reads a slot's certificate, judges it, and has the chip sign.
-func (p Content) check(c card.Card, slot Slot) (*x509.Certificate, error) {
+func (p Content) check(c card.Card, k Key) (*x509.Certificate, error) {
+	slot := k.Slot
 	tag, _ := slot.object()
 	v, err := getData(c, tag)
 	if err != nil {
@@ -293,7 +302,7 @@ func (p Content) check(c card.Card, slot Slot) (*x509.Certificate, error) {
 		return nil, &judgement{fmt.Errorf("certificate of slot %s: %w", slot, err)}
 	}
 	secret := p.Issued.PIN
-	if slot == CardAuthentication {
+	if k.policy() == Never {
 		secret = ""
 	}
 	if err := Possession(c, slot, cert.PublicKey, secret); err != nil {
@@ -340,21 +349,50 @@ func (p Content) has(c card.Card, tag tlv.Tag, value []byte) (bool, error) {
 
 // Prove reads each certificate back, judges it and has the chip sign with its key, and
 // holds the data objects against what was to be written and the signatures on them.
-// It gives the SHA-256 of each certificate in hex, by slot.
-func (p Content) Prove(c card.Card) (map[string]string, error) {
+func (p Content) Prove(c card.Card) (Proof, error) {
 	if err := Select(c); err != nil {
-		return nil, err
+		return Proof{}, err
 	}
-	digests := map[string]string{}
+	serial, err := p.serial(c)
+	if err != nil {
+		return Proof{}, err
+	}
+	proof := Proof{Certificates: map[string]string{}, Attestations: map[string]string{}}
 	for _, k := range p.Keys {
-		cert, err := p.check(c, k.Slot)
+		cert, err := p.check(c, k)
 		if err != nil {
-			return nil, err
+			return Proof{}, err
 		}
 		sum := sha256.Sum256(cert.Raw)
-		digests[k.Slot.String()] = hex.EncodeToString(sum[:])
+		proof.Certificates[k.Slot.String()] = hex.EncodeToString(sum[:])
+		said, err := p.origin(c, k, cert, serial)
+		if err != nil {
+			return Proof{}, err
+		}
+		if said != "" {
+			proof.Attestations[k.Slot.String()] = said
+		}
 	}
-	return digests, p.proveObjects(c)
+	return proof, p.proveObjects(c)
+}
+
+// Proof is what was read back, by slot ("9a").
+type Proof struct {
+	Certificates map[string]string // SHA-256 of each certificate, lower-case hex
+	Attestations map[string]string // in words, how the key was made; none where that is not asked for
+}
+
+// serial is the token's own number, which attestations must be of; 0 where it gives none.
+func (p Content) serial(c card.Card) (uint32, error) {
+	if p.Attestation.Policy == AttestationNone || p.Attestation.Policy == "" {
+		return 0, nil
+	}
+	n, err := serialNumber(c)
+	var refused *card.Error
+	if errors.As(err, &refused) {
+		return 0, nil
+	}
+	return n, err
 }
 
 // proveObjects reads the data objects with the holder's PIN. Those that are signed

@@ -158,7 +158,7 @@ func event(t station.EventType, o station.Order, body any) station.Event {
 // receipt is the proof kept of an issued card.
 func receipt(o station.Order, made personalize.Receipt, reader string, checks []station.Check, start, end time.Time) *station.Receipt {
 	return &station.Receipt{
-		Card: o.Card, Profile: made.Profile, Document: made.Document, SOD: made.SOD, Certificates: made.Certificates,
+		Card: o.Card, Profile: made.Profile, Document: made.Document, SOD: made.SOD, Certificates: made.Certificates, Attestations: made.Attestations,
 		Commands: made.Commands, Sent: made.Sent, Received: made.Received,
 		Elapsed: end.Sub(start), At: end, Reader: reader, Checks: checks,
 	}
