@@ -85,8 +85,13 @@ func newKillTest(t testing.TB) *killTest {
 	k.base = "http://" + l.Addr().String()
 	l.Close()
 	k.config = filepath.Join(k.dir, "station.yaml")
-	others := fmt.Sprintf("%q, %q, %q", k.bench.name(0), k.bench.name(2), k.bench.name(3)) // the line has reader 1
-	text := fmt.Sprintf("data: %s\nkeys: %s\nlisten: %s\nstation: KILL\noffice: [%s]\n", k.dir, keys, strings.TrimPrefix(k.base, "http://"), others)
+	var others []string // than the line's, which has reader 1
+	for i, name := range k.bench.rig.Names() {
+		if i != 1 {
+			others = append(others, strconv.Quote(name))
+		}
+	}
+	text := fmt.Sprintf("data: %s\nkeys: %s\nlisten: %s\nstation: KILL\noffice: [%s]\n", k.dir, keys, strings.TrimPrefix(k.base, "http://"), strings.Join(others, ", "))
 	if err := os.WriteFile(k.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

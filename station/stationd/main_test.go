@@ -40,7 +40,7 @@ func init() {
 
 // sharedRig is one private pcscd for all tests of this package.
 var sharedRig = sync.OnceValues(func() (*rig.Rig, error) {
-	r, err := rig.Start(context.Background(), rig.Options{Readers: 4, Name: "cardstation TEST"})
+	r, err := rig.Start(context.Background(), rig.Options{Readers: 8, Name: "cardstation TEST"})
 	if err == nil {
 		err = os.Setenv("PCSCLITE_CSOCK_NAME", r.Socket())
 	}
@@ -51,6 +51,7 @@ var sharedRig = sync.OnceValues(func() (*rig.Rig, error) {
 type testReaders struct {
 	t   testing.TB
 	rig *rig.Rig
+	mu  sync.Mutex
 	out map[int]func()
 }
 
@@ -62,7 +63,7 @@ func readersForTest(t testing.TB) *testReaders {
 	}
 	b := &testReaders{t: t, rig: r, out: map[int]func(){}}
 	t.Cleanup(func() {
-		for i := range b.out {
+		for i := range r.Names() {
 			b.remove(i)
 		}
 	})
@@ -84,14 +85,19 @@ func (b *testReaders) insert(i int, chip softcard.Powered) {
 		defer close(gone)
 		_ = softcard.Serve(ctx, conn, chip)
 	}()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.out[i] = func() { stop(); <-gone }
 }
 
 // remove takes the chip out.
 func (b *testReaders) remove(i int) {
-	if out := b.out[i]; out != nil {
+	b.mu.Lock()
+	out := b.out[i]
+	delete(b.out, i)
+	b.mu.Unlock()
+	if out != nil {
 		out()
-		delete(b.out, i)
 	}
 }
 
