@@ -27,13 +27,13 @@ func BenchmarkLine(b *testing.B) {
 	readers := readersForTest(b)
 	for _, w := range []struct {
 		name  string
-		pace  pace
+		tempo  tempo
 		rig   *testReaders
 		cards int // on each reader
-	}{{"rig", pace{}, readers, 5}, {"memory", pace{}, nil, 25}, {"simulated", contact, nil, 2}} {
+	}{{"rig", tempo{}, readers, 5}, {"memory", tempo{}, nil, 25}, {"simulated", contact, nil, 2}} {
 		for _, n := range []int{1, 2, 4, 8} {
 			b.Run(fmt.Sprintf("%s/%d", w.name, n), func(b *testing.B) {
-				benchLine(b, w.rig, w.pace, n, w.cards)
+				benchLine(b, w.rig, w.tempo, n, w.cards)
 			})
 		}
 	}
@@ -118,7 +118,7 @@ func seen(line *issue.Line, reader string, state issue.ReaderState) bool {
 	return false
 }
 
-func benchLine(b *testing.B, rig *testReaders, p pace, readers, cards int) {
+func benchLine(b *testing.B, rig *testReaders, p tempo, readers, cards int) {
 	l := newLineForTest(b)
 	queue := told{l.db, map[string]chan time.Duration{}}
 	portrait, places := portraitForTest(), make([]benchPlace, readers)
@@ -128,7 +128,7 @@ func benchLine(b *testing.B, rig *testReaders, p pace, readers, cards int) {
 		queue.issued[places[i].reader.Name()] = places[i].issued
 		for range cards {
 			l.order(portrait)
-			places[i].blanks = append(places[i].blanks, &tape{Chip: blankChip(b), pace: p})
+			places[i].blanks = append(places[i].blanks, &tape{Chip: blankChip(b), tempo: p})
 		}
 	}
 	line := newLine(queue, l.keys)

@@ -33,24 +33,24 @@ type exchange struct {
 	at              time.Time     // when the answer left
 }
 
-// pace is how long a real chip and its wire take, which the software chip does not:
+// tempo is how long a real chip and its wire take, which the software chip does not:
 // a simulation, by published figures. The zero value takes no time.
 //
 // point is one multiplication on P-256: 20 ms, what JCAlgTest measured for a key
 // agreement on an NXP J3R180 (JCOP 4; crocs-muni/jcalgtest_results, 2021). Its key
 // generation took longer, and hashing, secure messaging and writing to memory
 // take time too; that is left out, so the chip is rather too fast.
-type pace struct{ char, point time.Duration }
+type tempo struct{ char, point time.Duration }
 
 var (
 	// contact is T=1 at 115,200 baud: 11 bits a character (ISO/IEC 7816-3:2006, 11.2).
-	contact = pace{11 * time.Second / 115200, 20 * time.Millisecond}
+	contact = tempo{11 * time.Second / 115200, 20 * time.Millisecond}
 	// contactless is type A at 424 kbit/s: 9 bits a byte (ISO/IEC 14443-3).
-	contactless = pace{9 * time.Second / 424000, 20 * time.Millisecond}
+	contactless = tempo{9 * time.Second / 424000, 20 * time.Millisecond}
 )
 
 // of is the time of one exchange.
-func (p pace) of(command, answer []byte) time.Duration {
+func (p tempo) of(command, answer []byte) time.Duration {
 	points := 0
 	switch secure := command[0]&0x0C != 0; {
 	case command[1] == 0x47, command[1] == 0x88, command[1] == 0x87 && command[2] == 0x11:
@@ -68,7 +68,7 @@ func (p pace) of(command, answer []byte) time.Duration {
 type tape struct {
 	*softcard.Chip
 	mu       sync.Mutex
-	pace     pace
+	tempo     tempo
 	play     bool
 	next     int
 	recorded []exchange
@@ -85,8 +85,8 @@ func (t *tape) Exchange(command []byte) ([]byte, error) {
 		return e.answer, nil
 	}
 	answer, err := t.Chip.Exchange(command)
-	if t.pace.char > 0 {
-		sleepUntil(start.Add(t.pace.of(command, answer)))
+	if t.tempo.char > 0 {
+		sleepUntil(start.Add(t.tempo.of(command, answer)))
 	}
 	t.recorded = append(t.recorded, exchange{bytes.Clone(command), bytes.Clone(answer), time.Since(start), time.Now()})
 	return answer, err
@@ -109,7 +109,7 @@ func (t *tape) since(n int) []exchange {
 // way is how a benchmark reaches its chip.
 type way struct {
 	name        string
-	issue, read pace
+	issue, read tempo
 	rounds      int // of which the best counts
 	readers     *testReaders
 }
@@ -262,7 +262,7 @@ func benchIssue(b *testing.B, w way, keys lineKeys, order station.Order) (chip *
 	serving.Go(func() { line.Serve(ctx, reader) })
 	var wall time.Duration
 	for range w.rounds {
-		chip = &tape{Chip: blankChip(b), pace: w.issue}
+		chip = &tape{Chip: blankChip(b), tempo: w.issue}
 		insert(chip)
 		select {
 		case done := <-queue.closed:
@@ -308,7 +308,7 @@ func payload(b *testing.B, chip *softcard.Chip, keys lineKeys, order station.Ord
 func benchRead(b *testing.B, w way, keys lineKeys, order station.Order, issued *softcard.Chip) {
 	reader, insert, remove := w.reader()
 	f := figures{}
-	chip := &tape{Chip: issued, pace: w.read}
+	chip := &tape{Chip: issued, tempo: w.read}
 	for range w.rounds {
 		mark := len(chip.since(0))
 		go insert(chip)
