@@ -27,7 +27,7 @@ func BenchmarkLine(b *testing.B) {
 	readers := readersForTest(b)
 	for _, w := range []struct {
 		name  string
-		tempo  tempo
+		tempo tempo
 		rig   *testReaders
 		cards int // on each reader
 	}{{"rig", tempo{}, readers, 5}, {"memory", tempo{}, nil, 25}, {"simulated", contact, nil, 2}} {

@@ -68,7 +68,7 @@ func (p tempo) of(command, answer []byte) time.Duration {
 type tape struct {
 	*softcard.Chip
 	mu       sync.Mutex
-	tempo     tempo
+	tempo    tempo
 	play     bool
 	next     int
 	recorded []exchange
