@@ -231,9 +231,10 @@ const (
 // Check is one row of a verdict. It has the fields of personalize/lds.Check, which
 // the rooms that read cards copy over one by one: Result is a type of each.
 type Check struct {
-	Name   string `json:"name"`
-	Result Result `json:"result"`
-	Why    string `json:"why,omitempty"` // always said when not passed
+	Name     string `json:"name"`
+	Result   Result `json:"result"`
+	Why      string `json:"why,omitempty"`      // always said when not passed
+	Evidence string `json:"evidence,omitempty"` // what was looked at: certificates, algorithms, dates
 }
 
 // Verdict is the answer to a tapped card. It holds what the officer may see, no

@@ -37,46 +37,48 @@ func certificateState(c *x509.Certificate) string {
 }
 
 // state holds the country of the zone against that of both signers.
-func (v *verification) state() error {
+func (v *verification) state() (string, error) {
 	if v.zoneErr != nil {
-		return notDone("%w", v.zoneErr)
+		return "", notDone("%w", v.zoneErr)
 	}
 	if err := v.signerRead(); err != nil {
-		return err
+		return "", err
 	}
 	want := twoLetters(v.zone.Issuer)
+	found := v.zone.Issuer + " in DG1"
 	for _, c := range []*x509.Certificate{v.sod.Signer, v.anchor} {
 		if c == nil {
-			return notDone("the country signer is not known")
+			return found, notDone("the country signer is not known")
 		}
-		if got := certificateState(c); got != want && got != v.zone.Issuer {
-			return fmt.Errorf("DG1 is of %s, %s is of %s", v.zone.Issuer, c.Subject.CommonName, got)
+		got := certificateState(c)
+		if found += fmt.Sprintf(", %s in %s", got, c.Subject.CommonName); got != want && got != v.zone.Issuer {
+			return found, fmt.Errorf("DG1 is of %s, %s is of %s", v.zone.Issuer, c.Subject.CommonName, got)
 		}
 	}
-	return nil
+	return found, nil
 }
 
 // agreement holds the zone against the national data, field by field.
-func (v *verification) agreement() error {
+func (v *verification) agreement() (string, error) {
 	b, ok := v.files[DG13]
 	switch {
 	case v.zoneErr != nil:
-		return notDone("%w", v.zoneErr)
+		return "", notDone("%w", v.zoneErr)
 	case !ok:
-		return notDone("DG13 was not read")
+		return "", notDone("DG13 was not read")
 	}
 	n, _, err := cccd.DecodeDG13(b)
 	if err != nil && v.zone.Issuer != "VNM" {
-		return notDone("DG13 is %s's own", v.zone.Issuer)
+		return "", notDone("DG13 is %s's own", v.zone.Issuer)
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	want, err := cccd.MRZ(n.Holder, n.Expiry)
 	if err != nil {
-		return fmt.Errorf("DG13 makes no machine readable zone: %w", err)
+		return "", fmt.Errorf("DG13 makes no machine readable zone: %w", err)
 	}
-	return differences(v.zone, want)
+	return "number, personal number, name, birth, sex, nationality and expiry", differences(v.zone, want)
 }
 
 // differences names the fields in which the zone is not the one that DG13 makes.
@@ -99,16 +101,16 @@ func differences(got, want mrz.TD1) error {
 
 // expiry tells whether the document has expired: it is good through the day in the
 // zone. Years of expiry are of this century.
-func (v *verification) expiry() error {
+func (v *verification) expiry() (string, error) {
 	if v.zoneErr != nil {
-		return notDone("%w", v.zoneErr)
+		return "", notDone("%w", v.zoneErr)
 	}
-	day, err := time.Parse("20060102", "20"+v.zone.Expiry)
+	last, err := time.Parse("20060102", "20"+v.zone.Expiry)
 	if err != nil {
-		return notDone("the zone has no date of expiry")
+		return "", notDone("the zone has no date of expiry")
 	}
-	if !v.now.Before(day.AddDate(0, 0, 1)) {
-		return fmt.Errorf("the document expired on %s", day.Format(time.DateOnly))
+	if !v.now.Before(last.AddDate(0, 0, 1)) {
+		return "", fmt.Errorf("the document expired on %s", last.Format(time.DateOnly))
 	}
-	return nil
+	return "today is " + v.now.Format(time.DateOnly), nil
 }

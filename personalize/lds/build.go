@@ -29,7 +29,7 @@ func Build(groups Files, signer pki.Identity, now time.Time) (Files, error) {
 	if !ok {
 		return nil, fmt.Errorf("document signer has a %T, want an ECDSA key", signer.Public())
 	}
-	o := SecurityObject{Hash: hashOf(key), Groups: map[FileID][]byte{}}
+	o := SecurityObject{Hash: pki.HashOf(key), Groups: map[FileID][]byte{}}
 	common := Common{LDS: versionLDS, Unicode: versionUnicode}
 	files := Files{}
 	for _, f := range slices.Sorted(maps.Keys(groups)) {
@@ -40,7 +40,7 @@ func Build(groups Files, signer pki.Identity, now time.Time) (Files, error) {
 			return nil, err
 		}
 		files[f] = groups[f]
-		o.Groups[f] = digestOf(o.Hash, groups[f])
+		o.Groups[f] = pki.Digest(o.Hash, groups[f])
 		common.Groups = append(common.Groups, f)
 	}
 	if files[DG1] == nil {

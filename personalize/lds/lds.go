@@ -101,7 +101,8 @@ const (
 
 // Check is one row of passive authentication.
 type Check struct {
-	Name   string
-	Result Result
-	Why    string // always said when not passed
+	Name     string
+	Result   Result
+	Why      string // always said when not passed
+	Evidence string // what was looked at: certificates, algorithms, dates; nothing of the holder
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"encoding/pem"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -123,59 +124,87 @@ func (b bench) foreign(key, sign, cms []string, object []byte) (sod []byte) {
 	return tlv.New(SOD.Tag(), der)
 }
 
+var rsaKey = []string{"-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"}
+
+func curveKey(name string) []string {
+	return []string{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:" + name}
+}
+
+func explicitKey(name string) []string {
+	return append(curveKey(name), "-pkeyopt", "ec_param_enc:explicit")
+}
+
+// document is the invented citizen's document with EF.SOD of openssl's making.
+func (b bench) document(hash crypto.Hash, key, sign, cms []string) Files {
+	b.Helper()
+	g := groups(b, 3)
+	o := SecurityObject{Version: 1, LDS: "0108", Unicode: "040000", Hash: hash, Groups: map[FileID][]byte{}}
+	if hash == crypto.SHA1 { // as old as that
+		o.Version, o.LDS, o.Unicode = 0, "", ""
+	}
+	for f, data := range g {
+		o.Groups[f] = pki.Digest(hash, data)
+	}
+	object, err := o.Encode()
+	if err != nil {
+		b.Fatal(err)
+	}
+	g[SOD] = b.foreign(key, sign, cms, object)
+	return g
+}
+
 func TestForeignDocumentsAreRead(t *testing.T) {
-	rsaKey := []string{"-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"}
-	curve := func(name string) []string {
-		return []string{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:" + name}
+	pss := func(hash, salt, mask string) []string {
+		return []string{"-" + hash, "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:" + salt, "-sigopt", "rsa_mgf1_md:" + mask}
 	}
-	pss := func(hash, salt string) []string {
-		return []string{"-" + hash, "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:" + salt}
+	cmsPSS := func(hash, salt, mask string) []string {
+		return []string{"-md", hash, "-keyopt", "rsa_padding_mode:pss", "-keyopt", "rsa_pss_saltlen:" + salt, "-keyopt", "rsa_mgf1_md:" + mask}
 	}
-	cmsPSS := func(hash string) []string { return []string{"-md", hash, "-keyopt", "rsa_padding_mode:pss"} }
-	for name, c := range map[string]struct {
+	type variant struct {
 		key, sign, cms []string
 		hash           crypto.Hash
-	}{
-		"RSA SHA-256":                {rsaKey, []string{"-sha256"}, []string{"-md", "sha256"}, crypto.SHA256},
-		"RSA SHA-1":                  {rsaKey, []string{"-sha1"}, []string{"-md", "sha1"}, crypto.SHA1},
-		"RSA SHA-512":                {rsaKey, []string{"-sha512"}, []string{"-md", "sha512"}, crypto.SHA512},
-		"RSA-PSS SHA-256":            {rsaKey, pss("sha256", "32"), cmsPSS("sha256"), crypto.SHA256},
-		"RSA-PSS SHA-512, salt 20":   {rsaKey, pss("sha512", "20"), cmsPSS("sha512"), crypto.SHA256},
-		"RSA-PSS SHA-1":              {rsaKey, pss("sha1", "20"), cmsPSS("sha1"), crypto.SHA1},
-		"P-256 SHA-1":                {curve("P-256"), []string{"-sha1"}, []string{"-md", "sha1"}, crypto.SHA1},
-		"P-256 SHA-224":              {curve("P-256"), []string{"-sha224"}, []string{"-md", "sha224"}, crypto.SHA224},
-		"P-384 SHA-384, key id":      {curve("P-384"), []string{"-sha384"}, []string{"-md", "sha384", "-keyid"}, crypto.SHA384},
-		"P-521 SHA-512":              {curve("P-521"), []string{"-sha512"}, []string{"-md", "sha512"}, crypto.SHA512},
-		"P-256 by its parameters":    {append(curve("P-256"), "-pkeyopt", "ec_param_enc:explicit"), []string{"-sha256"}, []string{"-md", "sha256"}, crypto.SHA256},
-		"brainpoolP256r1 (not read)": {curve("brainpoolP256r1"), []string{"-sha256"}, []string{"-md", "sha256"}, crypto.SHA256},
-	} {
+		algorithm, on  string // as the evidence names them
+	}
+	all := map[string]variant{
+		"RSA-PSS, the hash's salt":    {rsaKey, pss("sha256", "32", "sha256"), cmsPSS("sha256", "32", "sha256"), crypto.SHA256, "RSA-PSS with SHA-256", "RSA of 2048 bits"},
+		"RSA-PSS SHA-512, salt 20":    {rsaKey, pss("sha512", "20", "sha512"), cmsPSS("sha512", "20", "sha512"), crypto.SHA256, "RSA-PSS with SHA-512", "RSA of 2048 bits"},
+		"RSA-PSS SHA-384, no salt":    {rsaKey, pss("sha384", "0", "sha384"), cmsPSS("sha384", "0", "sha384"), crypto.SHA384, "RSA-PSS with SHA-384", "RSA of 2048 bits"},
+		"RSA-PSS SHA-1":               {rsaKey, pss("sha1", "20", "sha1"), cmsPSS("sha1", "20", "sha1"), crypto.SHA1, "RSA-PSS with SHA-1", "RSA of 2048 bits"},
+		"RSA-PSS, mask of SHA-1":      {rsaKey, pss("sha256", "32", "sha1"), cmsPSS("sha256", "20", "sha1"), crypto.SHA256, "RSA-PSS with SHA-256 and a mask of SHA-1", "RSA of 2048 bits"},
+		"RSA-PSS, mask of SHA-512":    {rsaKey, pss("sha224", "7", "sha512"), cmsPSS("sha224", "28", "sha512"), crypto.SHA224, "RSA-PSS with SHA-224 and a mask of SHA-512", "RSA of 2048 bits"},
+		"RSA-PSS, odd key":            {[]string{"-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2050"}, pss("sha256", "32", "sha1"), cmsPSS("sha256", "32", "sha1"), crypto.SHA256, "RSA-PSS with SHA-256 and a mask of SHA-1", "RSA of 2050 bits"},
+		"a key for RSA-PSS only":      {[]string{"-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"}, []string{"-sha256"}, cmsPSS("sha256", "32", "sha256"), crypto.SHA256, "RSA-PSS with SHA-256", "RSA of 2048 bits"},
+		"by subject key identifier":   {curveKey("P-384"), []string{"-sha384"}, []string{"-md", "sha384", "-keyid"}, crypto.SHA384, "ECDSA with SHA-384", "ECDSA on P-384"},
+		"another hash in the object":  {curveKey("P-256"), []string{"-sha384"}, []string{"-md", "sha256"}, crypto.SHA512, "ECDSA with SHA-256", "ECDSA on P-256"},
+		"brainpool by its parameters": {explicitKey("brainpoolP384r1"), []string{"-sha384"}, []string{"-md", "sha384"}, crypto.SHA384, "ECDSA with SHA-384", "ECDSA on brainpoolP384r1"},
+	}
+	for name, hash := range map[string]crypto.Hash{"sha1": crypto.SHA1, "sha224": crypto.SHA224, "sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512} {
+		all["RSA "+name] = variant{rsaKey, []string{"-" + name}, []string{"-md", name}, hash, "RSA with " + hash.String(), "RSA of 2048 bits"}
+		all["ECDSA "+name] = variant{curveKey("P-256"), []string{"-" + name}, []string{"-md", name}, hash, "ECDSA with " + hash.String(), "ECDSA on P-256"}
+	}
+	for _, curve := range []string{"P-224", "P-384", "P-521", "brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1"} {
+		all[curve] = variant{curveKey(curve), []string{"-sha256"}, []string{"-md", "sha256"}, crypto.SHA256, "ECDSA with SHA-256", "ECDSA on " + curve}
+	}
+	for _, curve := range []string{"P-224", "P-256", "P-384", "P-521", "brainpoolP256r1", "brainpoolP512r1"} {
+		all[curve+" by its parameters"] = variant{explicitKey(curve), []string{"-sha256"}, []string{"-md", "sha256"}, crypto.SHA256, "ECDSA with SHA-256", "ECDSA on " + curve}
+	}
+	for name, c := range all {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
-			g := groups(t, 3)
-			o := SecurityObject{Version: 1, LDS: "0108", Unicode: "040000", Hash: c.hash, Groups: map[FileID][]byte{}}
-			for f, data := range g {
-				o.Groups[f] = digestOf(c.hash, data)
-			}
-			object, err := o.Encode()
-			if err != nil {
-				t.Fatal(err)
-			}
-			g[SOD] = b.foreign(c.key, c.sign, c.cms, object)
+			g := b.document(c.hash, c.key, c.sign, c.cms)
 			trust, err := pki.LoadTrust(b.dir)
-			if strings.Contains(name, "not read") {
-				got := rows(t, Verify(g, Trust{}, time.Now()))
-				if err == nil || got[CheckSOD].Result != NotDone || got[CheckSigner].Result != NotDone || got["DG2 hash"].Result != Passed {
-					t.Errorf("%v, %+v", err, got)
-				}
-				return
-			}
 			if err != nil {
 				t.Fatal(err)
 			}
 			got := rows(t, Verify(g, trust, time.Now()))
-			for _, row := range []string{CheckSOD, CheckSigner, CheckCountry, CheckValidity, "DG1 hash", "DG2 hash", "DG15 hash"} {
+			for _, row := range []string{CheckSOD, CheckSigner, CheckCountry, CheckValidity, CheckIssue, "DG1 hash", "DG2 hash", "DG15 hash"} {
 				if got[row].Result != Passed {
 					t.Errorf("%s %s: %s", row, got[row].Result, got[row].Why)
+				}
+			}
+			for row, want := range map[string]string{CheckSOD: c.algorithm + ",", CheckSigner: c.on + ", in EF.SOD", CheckCountry: c.on + ", from csca.pem", "DG1 hash": c.hash.String()} {
+				if !strings.Contains(got[row].Evidence, want) {
+					t.Errorf("evidence of %s is %q, want %q in it", row, got[row].Evidence, want)
 				}
 			}
 			if got[CheckState].Result != Failed { // Utopia signs what says VNM
@@ -189,6 +218,87 @@ func TestForeignDocumentsAreRead(t *testing.T) {
 			if got := rows(t, Verify(g, trust, time.Now())); got[CheckSOD].Result != Failed {
 				t.Errorf("a signature with one bit changed %s: %s", got[CheckSOD].Result, got[CheckSOD].Why)
 			}
+			if len(s.Signer.Signature) > 0 {
+				bad := *s.Signer
+				bad.Signature = bytes.Clone(bad.Signature)
+				bad.Signature[len(bad.Signature)-9] ^= 1
+				if err := pki.CertificateBy(&bad, trust.Anchors[0]); err == nil {
+					t.Error("a certificate's signature with one bit changed was believed")
+				}
+			}
 		})
+	}
+}
+
+// Some states leave the signer's certificate out of EF.SOD and publish it; others put
+// more than one in.
+func TestTheSignerIsFoundWhereverItIs(t *testing.T) {
+	for name, c := range map[string]struct {
+		cms      []string
+		evidence string
+	}{
+		"in the trust folder":        {[]string{"-md", "sha256", "-nocerts"}, "from ds.pem"},
+		"there, by its key":          {[]string{"-md", "sha256", "-nocerts", "-keyid"}, "from ds.pem"},
+		"among others in the EF.SOD": {[]string{"-md", "sha256", "-certfile", "csca.pem"}, "in EF.SOD"},
+	} {
+		b := newBench(t)
+		for i, a := range c.cms {
+			if a == "csca.pem" {
+				c.cms[i] = b.path(a)
+			}
+		}
+		g := b.document(crypto.SHA256, curveKey("P-256"), []string{"-sha256"}, c.cms)
+		trust, err := pki.LoadTrust(b.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := rows(t, Verify(g, trust, time.Now()))
+		for _, row := range []string{CheckSOD, CheckSigner, CheckCountry, CheckValidity} {
+			if got[row].Result != Passed {
+				t.Errorf("%s: %s %s: %s", name, row, got[row].Result, got[row].Why)
+			}
+		}
+		if !strings.HasSuffix(got[CheckSigner].Evidence, c.evidence) {
+			t.Errorf("%s: evidence %q", name, got[CheckSigner].Evidence)
+		}
+		if c.evidence == "in EF.SOD" {
+			continue
+		}
+		if err := os.Remove(b.path("ds.pem")); err != nil {
+			t.Fatal(err)
+		}
+		if trust, err = pki.LoadTrust(b.dir); err != nil {
+			t.Fatal(err)
+		}
+		if got := rows(t, Verify(g, trust, time.Now())); got[CheckSOD].Result != NotDone || got[CheckSigner].Result != NotDone {
+			t.Errorf("%s, and then not: %+v", name, got[CheckSOD])
+		}
+	}
+}
+
+// A signer's certificate on a curve that differs from a known one in its generator or
+// its cofactor would let whoever chose it sign for the state (CVE-2020-0601).
+func TestAChosenCurveSignsNothing(t *testing.T) {
+	b := newBench(t)
+	g := b.document(crypto.SHA256, explicitKey("P-256"), []string{"-sha256"}, []string{"-md", "sha256"})
+	if err := os.Remove(b.path("ds.pem")); err != nil {
+		t.Fatal(err)
+	}
+	trust, err := pki.LoadTrust(b.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	generator := unhex(t, "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296")
+	order := unhex(t, "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551020101")
+	for name, at := range map[string]int{"generator": bytes.Index(g[SOD], generator) + 9, "cofactor": bytes.Index(g[SOD], order) + len(order) - 1} {
+		forged := maps.Clone(g)
+		forged[SOD] = bytes.Clone(g[SOD])
+		if forged[SOD][at] ^= 2; at < 100 {
+			t.Fatalf("no %s in EF.SOD", name)
+		}
+		got := rows(t, Verify(forged, trust, time.Now()))
+		if got[CheckSOD].Result != NotDone || got[CheckSigner].Result != NotDone || !strings.Contains(got[CheckSOD].Why, "not a known elliptic curve") {
+			t.Errorf("another %s: %+v", name, got[CheckSOD])
+		}
 	}
 }

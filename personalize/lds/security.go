@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"cardstation/devices/card/tlv"
+	"cardstation/personalize/pki"
 )
 
 // SecurityInfo is one member of DG14 or EF.CardAccess (Doc 9303-11, 9.2), opaque but
@@ -98,7 +99,7 @@ func ActiveAuthenticationInfo(pub crypto.PublicKey) (SecurityInfo, error) {
 	if !ok {
 		return SecurityInfo{}, fmt.Errorf("active authentication info is for EC keys, not for a %T", pub)
 	}
-	want := hashOf(key)
+	want := pki.HashOf(key)
 	for _, a := range plainECDSA {
 		if a.hash == want {
 			der, err := asn1.Marshal(activeInfo{oidActive, 1, a.id})
@@ -126,15 +127,4 @@ func ActiveHash(infos []SecurityInfo) crypto.Hash {
 		}
 	}
 	return 0
-}
-
-// hashOf is the hash as strong as the curve.
-func hashOf(key *ecdsa.PublicKey) crypto.Hash {
-	switch bits := key.Curve.Params().BitSize; {
-	case bits <= 256:
-		return crypto.SHA256
-	case bits <= 384:
-		return crypto.SHA384
-	}
-	return crypto.SHA512
 }

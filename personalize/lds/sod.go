@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"cardstation/personalize/pki"
 )
 
 // SecurityObject is LDSSecurityObject, what EF.SOD signs (Doc 9303-10, 4.6.2).
@@ -43,7 +45,7 @@ func (o SecurityObject) Encode() ([]byte, error) {
 	}
 	s := securityObject{Version: o.Version, Algorithm: o.algorithm}
 	if s.Algorithm.FullBytes == nil {
-		id, err := hashID(o.Hash)
+		id, err := pki.HashID(o.Hash)
 		if err != nil {
 			return nil, fmt.Errorf("security object: %w", err)
 		}
@@ -75,7 +77,7 @@ func DecodeSecurityObject(b []byte) (SecurityObject, error) {
 		return SecurityObject{}, malformed(SOD, "hash algorithm: %w", err)
 	}
 	o := SecurityObject{Version: s.Version, LDS: s.Versions.LDS, Unicode: s.Versions.Unicode, Groups: map[FileID][]byte{}, algorithm: s.Algorithm}
-	if o.Hash, err = hashByID(alg.Algorithm); err != nil {
+	if o.Hash, err = pki.Hash(alg.Algorithm); err != nil {
 		return SecurityObject{}, fmt.Errorf("EF.SOD: %w", err)
 	}
 	if s.Version != 0 && s.Version != 1 || (s.Version == 1) != (o.LDS != "") {

@@ -32,9 +32,20 @@ type Identity struct {
 type Trust struct {
 	Anchors []*x509.Certificate
 	CRLs    []*x509.RevocationList
-	Unread  []string // "file: why" of each certificate or list that could not be read
+	Signers []*x509.Certificate // other certificates: of document signers that leave theirs out of EF.SOD
+	Unread  []string            // "file: why" of each certificate or list that could not be read
 
-	links []link // on the way from one country signer's key to the next
+	links   []link                       // on the way from one country signer's key to the next
+	sources map[*x509.Certificate]string // where each came from
+}
+
+// Source tells where a certificate of the trust came from: a file's name, with the
+// master list in it.
+func (t Trust) Source(c *x509.Certificate) string {
+	if s, ok := t.sources[c]; ok {
+		return s
+	}
+	return "what the program was given"
 }
 
 // Options say whose certificate is made. The zero value is valid: Viet Nam, from

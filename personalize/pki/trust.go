@@ -87,14 +87,23 @@ func (t *Trust) addList(der []byte) error {
 
 func (t *Trust) addCertificate(name string, der []byte) error {
 	c, err := ParseCertificate(der)
+	if err != nil {
+		return err
+	}
+	if t.sources == nil {
+		t.sources = map[*x509.Certificate]string{}
+	}
+	t.sources[c] = name
 	switch {
-	case err != nil || !c.IsCA || len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) > 0:
+	case len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) > 0:
+	case !c.IsCA:
+		t.Signers = append(t.Signers, c)
 	case isLink(c):
 		t.links = append(t.links, link{name, c})
 	default:
 		t.Anchors = append(t.Anchors, c)
 	}
-	return err
+	return nil
 }
 
 // isLink tells a country signer's certificate under another key than its own.
@@ -134,5 +143,6 @@ func (t *Trust) follow() {
 // leads tells whether a link is of the anchor's own state and signed by it.
 func leads(anchor, link *x509.Certificate) bool {
 	return bytes.Equal(anchor.RawSubject, link.RawIssuer) && len(link.Subject.Country) == 1 &&
-		slices.EqualFunc(link.Subject.Country, anchor.Subject.Country, strings.EqualFold) && link.CheckSignatureFrom(anchor) == nil
+		slices.EqualFunc(link.Subject.Country, anchor.Subject.Country, strings.EqualFold) &&
+		(anchor.KeyUsage == 0 || anchor.KeyUsage&x509.KeyUsageCertSign != 0) && CertificateBy(link, anchor) == nil
 }

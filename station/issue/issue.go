@@ -177,7 +177,7 @@ func (l *Line) readBack(c card.Card, o station.Order, plan personalize.Plan, mad
 	}
 	files, rows := emrtd.Printed{MRZ: plan.MRZ, CAN: plan.CAN}.Inspect(c, l.cfg.Trust(), l.cfg.Now())
 	for _, r := range rows {
-		checks = append(checks, station.Check{Name: r.Name, Result: station.Result(r.Result), Why: r.Why})
+		checks = append(checks, station.Check{Name: r.Name, Result: station.Result(r.Result), Why: r.Why, Evidence: r.Evidence})
 		if r.Result != lds.Passed && ownChecks[r.Name] {
 			return checks, unfit(r)
 		}

@@ -328,6 +328,9 @@ func printVerdict(w io.Writer, v station.Verdict) {
 		if c.Why != "" {
 			fmt.Fprintf(w, ": %s", c.Why)
 		}
+		if c.Evidence != "" {
+			fmt.Fprintf(w, " [%s]", c.Evidence)
+		}
 		fmt.Fprintln(w)
 	}
 	if v.Document != "" {

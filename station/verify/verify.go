@@ -142,7 +142,7 @@ func Judge(ctx context.Context, c card.Card, key Key, trust lds.Trust, list Revo
 	}
 	files, checks := printed.Inspect(c, trust, start)
 	for _, ch := range checks {
-		v.Checks = append(v.Checks, station.Check{Name: ch.Name, Result: station.Result(ch.Result), Why: ch.Why})
+		v.Checks = append(v.Checks, station.Check{Name: ch.Name, Result: station.Result(ch.Result), Why: ch.Why, Evidence: ch.Evidence})
 	}
 	v.Checks = append(v.Checks, describe(&v, files)...)
 	v.Checks = append(v.Checks, revocation(ctx, list, files[lds.SOD]), station.Check{Name: CheckFingerprint, Result: station.NotDone, Why: "the fingerprints on the chip open to terminal authentication only"})
@@ -184,7 +184,7 @@ const (
 )
 
 // optional checks may stay undone without the verdict losing its worth.
-var optional = map[string]bool{CheckFingerprint: true, CheckRevocation: true, CheckPicture: true}
+var optional = map[string]bool{CheckFingerprint: true, CheckRevocation: true, CheckPicture: true, lds.CheckIssue: true}
 
 // proofs are the ways in which a chip shows that it is no copy: one has to pass.
 var proofs = map[string]bool{emrtd.CheckActive: true, emrtd.CheckChip: true}

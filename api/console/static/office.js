@@ -46,7 +46,7 @@ function show(v) {
       h("p", { class: "quiet" }, [v.document && `document ${v.document}`, v.expiry && `expires ${v.expiry}`, `read in ${v.elapsedMs} ms`].filter(Boolean).join(" · ")),
       facts.length ? h("dl", {}, facts) : ""),
     h("div", { class: "scroll whole" }, h("table", {}, h("caption", { class: "hidden" }, "Checks"), h("tbody", {}, v.checks.map((c) =>
-      h("tr", {}, h("th", { scope: "row" }, c.name), h("td", {}, tag(c.result, looks[c.result])), h("td", {}, c.why || "")))))),
+      h("tr", {}, h("th", { scope: "row" }, c.name), h("td", {}, tag(c.result, looks[c.result])), h("td", {}, c.why || "", c.evidence ? h("p", { class: "quiet" }, c.evidence) : "")))))),
     h("p", { class: "actions whole" }, h("button", { type: "button", onclick: () => $("verdict").replaceChildren(h("p", { class: "empty" }, "No card on the screen.")) }, "Clear the screen"))));
 }
 

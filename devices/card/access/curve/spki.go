@@ -93,11 +93,25 @@ func parseExplicit(der []byte) (elliptic.Curve, error) {
 		return nil, errKey
 	}
 	n := (e.Field.Prime.BitLen() + 7) / 8
-	if e.Field.Prime.BitLen() > 521 || len(e.Base) != 1+2*n || e.Base[0] != 4 {
+	if e.Field.Prime.BitLen() > 521 || len(e.Base) < 1+n || e.Cofactor != nil && e.Cofactor.Cmp(big.NewInt(1)) != 0 {
 		return nil, ErrUnknown
 	}
 	i := func(b []byte) *big.Int { return new(big.Int).SetBytes(b) }
-	return Explicit(Parameters{P: e.Field.Prime, A: i(e.Curve.A), B: i(e.Curve.B), Gx: i(e.Base[1 : 1+n]), Gy: i(e.Base[1+n:]), N: e.Order})
+	p := Parameters{P: e.Field.Prime, A: i(e.Curve.A), B: i(e.Curve.B), Gx: i(e.Base[1 : 1+n]), N: e.Order}
+	switch {
+	case len(e.Base) == 1+2*n && e.Base[0] == 4:
+		p.Gy = i(e.Base[1+n:])
+	case len(e.Base) == 1+n && e.Base[0]&^1 == 2: // compressed: the known curve has the other coordinate
+		k, err := find(func(k known) bool {
+			c := k.curve().Params()
+			return c.P.Cmp(p.P) == 0 && c.Gx.Cmp(p.Gx) == 0 && c.Gy.Bit(0) == uint(e.Base[0]&1)
+		})
+		if err != nil {
+			return nil, err
+		}
+		p.Gy = k.curve().Params().Gy
+	}
+	return Explicit(p)
 }
 
 // MarshalPublicKey writes a SubjectPublicKeyInfo with the curve spelled out, as

@@ -1,13 +1,15 @@
-package lds
+package pki
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/binary"
+	"fmt"
 	"sync"
+
+	"cardstation/devices/card/access/curve"
 )
 
 // maxGood bounds what is remembered; a full memory starts again from nothing.
@@ -40,17 +42,16 @@ func (r *remembered) add(id [32]byte) {
 
 // identify is SHA-256 over everything that decides about a signature, each with its
 // length; ok is false for a key that has no encoding of its own.
-func identify(pub crypto.PublicKey, alg pkix.AlgorithmIdentifier, beside crypto.Hash, data, signature []byte) (id [32]byte, ok bool) {
+func identify(pub crypto.PublicKey, a algorithm, data, signature []byte) (id [32]byte, ok bool) {
 	key, err := x509.MarshalPKIXPublicKey(pub)
-	if err != nil {
-		return id, false
+	if k, elliptic := pub.(*ecdsa.PublicKey); elliptic && err != nil { // a brainpool curve
+		key, err = curve.MarshalPublicKey(k)
 	}
-	algorithm, err := asn1.Marshal(alg)
 	if err != nil {
 		return id, false
 	}
 	h := sha256.New()
-	for _, part := range [][]byte{key, algorithm, {byte(beside)}, data, signature} {
+	for _, part := range [][]byte{key, fmt.Appendf(nil, "%#v", a), data, signature} {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		h.Write(part)
 	}
