@@ -3,10 +3,15 @@ package personalize
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/url"
 	"slices"
 	"strings"
@@ -30,7 +35,7 @@ func (c compiler) piv() (Stage, error) {
 		return Stage{}, fmt.Errorf("expiry %q is not a calendar date", c.record.Expiry)
 	}
 	content := piv.Content{
-		Dialect: p.dialect, Factory: p.factory, Keys: p.keys, KeepManagementKey: p.keep, Attestation: p.attestation,
+		Dialect: p.dialect, Factory: p.factory, Keys: p.keys, KeepManagementKey: p.keep, Attestation: p.attestation, Extended: p.extended,
 		CHUID:       piv.CHUID{GUID: piv.GUID(c.record.Chip), Expiry: c.record.Expiry},
 		TrustSigner: c.authority.Citizen.SignsContent,
 	}
@@ -63,6 +68,7 @@ func (c compiler) piv() (Stage, error) {
 		}
 		return cert, err
 	}
+	content.CertificateSize = func(k piv.Key) int { return c.certificateSize(k, expiry) }
 	content.Trust = func(slot piv.Slot, cert *x509.Certificate) error {
 		if bytes.Equal(issued[slot], cert.Raw) {
 			return nil
@@ -76,6 +82,36 @@ func (c compiler) piv() (Stage, error) {
 			return Proof{Certificates: p.Certificates, Attestations: p.Attestations}, err
 		},
 	}, nil
+}
+
+// certificateSize is how long a certificate of the citizen CA's over such a key is, for a plan
+// that is shown and signs nothing: one like it, under a key that is thrown away.
+func (c compiler) certificateSize(k piv.Key, expiry time.Time) int {
+	curve := map[piv.Algorithm]elliptic.Curve{piv.P256: elliptic.P256(), piv.P384: elliptic.P384()}[k.Algorithm]
+	var pub crypto.PublicKey = &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2047), E: 65537}
+	if curve != nil {
+		key, err := ecdsa.GenerateKey(curve, rand.Reader)
+		if err != nil {
+			return 0
+		}
+		pub = key.Public()
+	}
+	sham, ca := *c.authority.Citizen.Certificate, elliptic.P384()
+	if own, ok := sham.PublicKey.(*ecdsa.PublicKey); ok {
+		ca = own.Curve
+	}
+	signer, err := ecdsa.GenerateKey(ca, rand.Reader)
+	if err != nil {
+		return 0
+	}
+	sham.PublicKey = signer.Public()
+	cert, err := pki.Identity{Signer: signer, Certificate: &sham}.IssuePIV(pki.PIV{
+		Slot: byte(k.Slot), Public: pub, Name: c.record.Holder.Name, Number: c.record.Holder.Number, NotAfter: expiry.AddDate(0, 0, 1),
+	}, pki.Options{Now: c.now})
+	if err != nil {
+		return 0
+	}
+	return len(cert.Raw)
 }
 
 // ErrDefaultManagementKey says that the profile keeps a published management key,

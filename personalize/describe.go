@@ -28,9 +28,9 @@ type StageDescription struct {
 	Steps   []StepDescription `json:"steps"`
 }
 
-// StepDescription is one step. Commands and Bytes count the command APDUs that are
-// known beforehand, in the clear; a secure channel adds some 10 to 30 bytes to each.
-// What hangs on the card's dialect or on its answers, as in PIV, is in Tells only.
+// StepDescription is one step. Commands and Bytes count the command APDUs that it sends to
+// a blank chip, in the clear; a secure channel adds some 10 to 30 bytes to each. What is
+// not counted, as what piv-go sends, Tells says.
 type StepDescription struct {
 	Name     string   `json:"name"`
 	Tells    string   `json:"tells,omitempty"`

@@ -49,6 +49,7 @@ type managerProfile struct {
 type pivProfile struct {
 	dialect   string
 	keep      bool // the management key stays the maker's
+	extended  bool // the card may take extended length
 	objects   []string
 	generator uint32 // CBEFF product identifier of the fingerprint templates
 	factory   piv.Secrets
@@ -140,6 +141,7 @@ type managerFile struct {
 type pivFile struct {
 	Dialect    string   `yaml:"dialect"`
 	Management string   `yaml:"management-key"`
+	Extended   bool     `yaml:"extended-length"`
 	Objects    []string `yaml:"objects"`
 	Generator  uint32   `yaml:"template-generator"`
 	Factory    struct {
@@ -269,7 +271,7 @@ func (f pivFile) profile() (*pivProfile, error) {
 	if !slices.Contains([]string{"", "replaced", "kept"}, f.Management) {
 		return nil, at("$.piv.management-key", "management key %q is neither replaced nor kept", f.Management)
 	}
-	p.keep = f.Management == "kept"
+	p.keep, p.extended = f.Management == "kept", f.Extended
 	for i, o := range f.Objects {
 		if !slices.Contains(dataObjects, o) {
 			return nil, at(fmt.Sprintf("$.piv.objects[%d]", i), "object %q is none of %s", o, strings.Join(dataObjects, ", "))

@@ -23,8 +23,8 @@ type application struct {
 // open takes the application as selected and finds out whether piv-go can be used:
 // where the reader can be lent and the chip answers GET VERSION, without which piv-go
 // opens nothing.
-func open(c card.Card, dialect string) (*application, error) {
-	a := &application{card: c, selected: true}
+func open(c card.Card, dialect string, extended bool) (*application, error) {
+	a := &application{card: stretched(c, extended), selected: true}
 	if dialect == Own {
 		return a, nil
 	}

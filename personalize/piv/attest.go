@@ -24,6 +24,11 @@ type Attestation struct {
 	Makers []*x509.Certificate // the makers' CAs; none stands for Yubico's, as piv-go has them
 }
 
+// attests tells whether keys are to be attested.
+func (p Content) attests() bool {
+	return p.Attestation.Policy == AttestationUsed || p.Attestation.Policy == AttestationRequired
+}
+
 // objectMaker is the certificate of the attestation key, in slot F9.
 const objectMaker tlv.Tag = 0x5FFF01
 
@@ -128,7 +133,7 @@ func (p Content) missing(why error) (string, error) {
 // without one, by its metadata.
 func (p Content) origin(c card.Card, k Key, cert *x509.Certificate, serial uint32) (string, error) {
 	said := ""
-	if p.Attestation.Policy != AttestationNone && p.Attestation.Policy != "" {
+	if p.attests() {
 		m, err := attestationOf(c, k.Slot)
 		if err != nil && !errors.Is(err, errUnattested) {
 			return "", err

@@ -38,7 +38,7 @@ var errObject = errors.New("no data object")
 
 // getData reads a data object's value (GET DATA, SP 800-73-4 part 2, 3.1.2).
 func getData(c card.Card, tag tlv.Tag) ([]byte, error) {
-	b, err := card.Do(c, card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: tagList(tag), Ne: card.MaxShortNe})
+	b, err := card.Do(c, getCommand(tag))
 	if err != nil {
 		return nil, fmt.Errorf("get data object %s: %w", tag, err)
 	}
@@ -50,6 +50,10 @@ func getData(c card.Card, tag tlv.Tag) ([]byte, error) {
 		return nil, fmt.Errorf("get data object %s: answer: %w: %w", tag, errObject, err)
 	}
 	return v, nil
+}
+
+func getCommand(tag tlv.Tag) card.Command {
+	return card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: tagList(tag), Ne: card.MaxShortNe}
 }
 
 // tagList is the DO 5C that names a data object.
@@ -89,8 +93,10 @@ func parseCertificate(slot Slot, v []byte) (*x509.Certificate, error) {
 }
 
 // certificateObject is the inverse of parseCertificate.
-func certificateObject(cert *x509.Certificate) []byte {
-	v := tlv.New(0x70, cert.Raw)
+func certificateObject(cert *x509.Certificate) []byte { return certificateValue(cert.Raw) }
+
+func certificateValue(der []byte) []byte {
+	v := tlv.New(0x70, der)
 	v = tlv.Append(v, 0x71, []byte{0})
 	return tlv.Append(v, 0xFE)
 }

@@ -122,7 +122,7 @@ func (o own) put(key []byte, tag tlv.Tag, value []byte) error {
 	if err := o.app.prove(key); err != nil {
 		return err
 	}
-	if _, err := chained(o.app, putData(tag, value)); err != nil {
+	if _, err := card.Do(o.app, putData(tag, value)); err != nil {
 		return fmt.Errorf("put data object %s: %w", tag, err)
 	}
 	return nil
@@ -130,29 +130,6 @@ func (o own) put(key []byte, tag tlv.Tag, value []byte) error {
 
 func putData(tag tlv.Tag, value []byte) card.Command {
 	return card.Command{INS: 0xDB, P1: 0x3F, P2: 0xFF, Data: tlv.Append(tagList(tag), 0x53, value)}
-}
-
-// chain cuts a command whose data may be over 255 bytes into a chain (ISO/IEC
-// 7816-4:2020, 5.3.3), which every PIV application takes (SP 800-73-4 part 2, 2.4).
-func chain(cmd card.Command) []card.Command {
-	var links []card.Command
-	data := cmd.Data
-	for len(data) > card.MaxShortData {
-		links = append(links, card.Command{CLA: cmd.CLA | 0x10, INS: cmd.INS, P1: cmd.P1, P2: cmd.P2, Data: data[:card.MaxShortData]})
-		data = data[card.MaxShortData:]
-	}
-	cmd.Data = data
-	return append(links, cmd)
-}
-
-// chained sends the chain and gives the last answer.
-func chained(c card.Card, cmd card.Command) (answer []byte, err error) {
-	for _, link := range chain(cmd) {
-		if answer, err = card.Do(c, link); err != nil {
-			return nil, err
-		}
-	}
-	return answer, nil
 }
 
 // padded is a PIN or PUK as it travels: eight bytes, filled with FF (SP 800-73-4
@@ -262,7 +239,7 @@ func blockCipher(algorithm byte, key []byte) (cipher.Block, error) {
 // parts; it gives the object want of the answer.
 func dynamic(c card.Card, algorithm, key byte, want tlv.Tag, parts ...[]byte) ([]byte, error) {
 	cmd := card.Command{INS: 0x87, P1: algorithm, P2: key, Data: tlv.New(0x7C, parts...), Ne: card.MaxShortNe}
-	b, err := chained(c, cmd)
+	b, err := card.Do(c, cmd)
 	if err != nil {
 		return nil, err
 	}

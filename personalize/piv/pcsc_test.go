@@ -101,7 +101,7 @@ func look(t *testing.T, text, name string, args ...string) {
 
 func TestPivGoIsNotLentAnythingThatIsNoPIV(t *testing.T) {
 	c := card.Over(inReader(t, 1, newChip(t, softcard.Options{PlainPIV: true})))
-	if a, err := open(c, Auto); err != nil || a.lender != nil {
+	if a, err := open(c, Auto, false); err != nil || a.lender != nil {
 		t.Errorf("a token without get version would be given to piv-go: %v", err)
 	}
 	p := newIssuer(t).content()

@@ -205,7 +205,7 @@ func TestAnotherChipsCertificateIsNotBelieved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := open(c, Own)
+	a, err := open(c, Own, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ import (
 // of ours (appendix A.5.2). The application is selected; an empty secret leaves the
 // PIN out, which is right for 9e only.
 func Possession(c card.Card, slot Slot, pub crypto.PublicKey, secret string) error {
+	c = stretched(c, false)
 	if secret != "" {
 		if err := verify(c, []byte(secret)); err != nil {
 			return err

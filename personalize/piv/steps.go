@@ -50,12 +50,18 @@ type Content struct {
 	// that knows no command to replace it: the standard has none. Issued has then
 	// the maker's too.
 	KeepManagementKey bool
-	Keys              []Key
-	Attestation       Attestation
-	CHUID             CHUID
-	Objects           []Object // besides CHUID and CCC
+	// Extended says that the chip may take extended length; one that refuses it is
+	// given chains.
+	Extended    bool
+	Keys        []Key
+	Attestation Attestation
+	CHUID       CHUID
+	Objects     []Object // besides CHUID and CCC
 	// Certify makes the certificate over a public key that the chip has just made.
 	Certify func(Slot, crypto.PublicKey) (*x509.Certificate, error)
+	// CertificateSize is how many bytes that will have, but for a few; for counting, may
+	// be nil.
+	CertificateSize func(Key) int
 	// Trust judges a certificate found on the chip: signed by the issuer's CA, for
 	// this slot and holder.
 	Trust func(Slot, *x509.Certificate) error
@@ -70,7 +76,7 @@ type Step struct {
 	holds func(card.Card) (bool, error)
 	do    func(card.Card) error
 	tells string
-	sends []card.Command
+	sends func() []card.Command
 }
 
 // Name is "piv/" and what is changed.
@@ -82,19 +88,24 @@ func (s Step) Holds(c card.Card) (bool, error) { return s.holds(c) }
 // Do changes the chip; c is what Content.Open returned.
 func (s Step) Do(c card.Card) error { return s.do(c) }
 
-// Tells says in words what Do does: how many commands that takes hangs on the card
-// and its dialect.
+// Tells says in words what Do does.
 func (s Step) Tells() string { return s.tells }
 
-// Sends are the commands of Do that are known beforehand; authentication comes before
-// them.
-func (s Step) Sends() []card.Command { return s.sends }
+// Sends are the commands of Do to a blank chip in our own dialect, with zeros for what is
+// secret or not known beforehand; none where piv-go sends them. A certificate is a few
+// bytes longer or shorter, and a chip whose management key is AES is asked once less.
+func (s Step) Sends() []card.Command {
+	if s.sends == nil {
+		return nil
+	}
+	return s.sends()
+}
 
 // Open is for an application that Locked has just selected; PIV has no personalisation
 // channel, changes authenticate by themselves. What it returns is an io.Closer too, which must be
 // closed before c is used again.
 func (p Content) Open(c card.Card) (card.Card, error) {
-	a, err := open(c, p.Dialect)
+	a, err := open(c, p.Dialect, p.Extended)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +178,8 @@ func (p Content) pin(m *memory) Step {
 	ask := p.secretHolds(pin, func(c card.Card) error { return verify(c, []byte(p.Issued.PIN)) })
 	return Step{
 		name:  "pin",
-		tells: "the maker's pin is replaced by the card's own",
+		tells: p.counted("the maker's pin is replaced by the card's own"),
+		sends: p.ours(func() []card.Command { return changes(pin) }),
 		holds: func(c card.Card) (bool, error) {
 			holds, err := ask(c)
 			m.blank = err == nil && !holds
@@ -184,7 +196,8 @@ func (p Content) puk(m *memory) Step {
 	ask := p.secretHolds(puk, func(c card.Card) error { return changeReference(c, puk, issued, issued) })
 	return Step{
 		name:  "puk",
-		tells: "the maker's puk is replaced by the card's own",
+		tells: p.counted("the maker's puk is replaced by the card's own"),
+		sends: p.ours(func() []card.Command { return changes(puk) }),
 		holds: m.unlessBlank(ask),
 		do:    p.change(puk, []byte(p.Factory.PUK), issued),
 	}
@@ -214,7 +227,8 @@ func (p Content) secretHolds(ref reference, try func(card.Card) error) func(card
 func (p Content) managementKey(m *memory) Step {
 	return Step{
 		name:  "management-key",
-		tells: "the maker's management key is replaced by the card's own",
+		tells: p.counted("the maker's management key is replaced by the card's own"),
+		sends: p.ours(p.replaces),
 		holds: m.unlessBlank(func(c card.Card) (bool, error) {
 			_, err := authenticate(c, p.Issued.ManagementKey)
 			var refused *card.Error
@@ -236,7 +250,8 @@ func (p Content) managementKey(m *memory) Step {
 func (p Content) key(m *memory, k Key) Step {
 	return Step{
 		name:  "key-" + k.Slot.String(),
-		tells: fmt.Sprintf("a %s key pair is made on the chip and its certificate stored", k.Algorithm),
+		tells: p.counted(fmt.Sprintf("a %s key pair, pin %s, is made on the chip and its certificate stored", k.Algorithm, k.policy())),
+		sends: p.ours(func() []card.Command { return p.makes(k) }),
 		holds: m.unlessBlank(func(c card.Card) (bool, error) {
 			_, err := p.check(c, k)
 			if err == nil {
@@ -250,12 +265,11 @@ func (p Content) key(m *memory, k Key) Step {
 				return errNotOpened
 			}
 			d := a.dialect()
-			attest := p.Attestation.Policy == AttestationUsed || p.Attestation.Policy == AttestationRequired
-			pub, m, err := d.generate(p.Issued.ManagementKey, k, attest)
+			pub, m, err := d.generate(p.Issued.ManagementKey, k, p.attests())
 			if err != nil {
 				return err
 			}
-			if attest {
+			if p.attests() {
 				if _, err := p.attested(k, pub, m, 0); err != nil {
 					return err
 				}
@@ -318,7 +332,7 @@ func (p Content) object(m *memory, o Object) Step {
 	return Step{
 		name:  o.Name,
 		tells: fmt.Sprintf("data object %s of %d bytes", o.Tag, len(o.Value)),
-		sends: chain(putData(o.Tag, o.Value)),
+		sends: func() []card.Command { return cut(putData(o.Tag, o.Value), p.Extended) },
 		holds: m.unlessBlank(func(c card.Card) (bool, error) {
 			if o.Private {
 				if err := verify(c, []byte(p.Issued.PIN)); err != nil {
@@ -340,7 +354,7 @@ func (p Content) object(m *memory, o Object) Step {
 // has tells whether the data object reads back as value; an object that is missing
 // or unreadable does not.
 func (p Content) has(c card.Card, tag tlv.Tag, value []byte) (bool, error) {
-	resp, err := c.Transmit(card.Command{INS: 0xCB, P1: 0x3F, P2: 0xFF, Data: tagList(tag), Ne: card.MaxShortNe})
+	resp, err := c.Transmit(getCommand(tag))
 	if err != nil || resp.SW != card.OK {
 		return false, err
 	}
@@ -350,6 +364,7 @@ func (p Content) has(c card.Card, tag tlv.Tag, value []byte) (bool, error) {
 // Prove reads each certificate back, judges it and has the chip sign with its key, and
 // holds the data objects against what was to be written and the signatures on them.
 func (p Content) Prove(c card.Card) (Proof, error) {
+	c = stretched(c, p.Extended)
 	if err := Select(c); err != nil {
 		return Proof{}, err
 	}
@@ -384,7 +399,7 @@ type Proof struct {
 
 // serial is the token's own number, which attestations must be of; 0 where it gives none.
 func (p Content) serial(c card.Card) (uint32, error) {
-	if p.Attestation.Policy == AttestationNone || p.Attestation.Policy == "" {
+	if !p.attests() {
 		return 0, nil
 	}
 	n, err := serialNumber(c)
