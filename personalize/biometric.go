@@ -121,7 +121,10 @@ func (c compiler) templates() ([]finger.Template, error) {
 		if err != nil {
 			return nil, fmt.Errorf("fingerprints: finger %d: %w", f.Position, err)
 		}
-		t.Position = f.Position
+		t.Position = biometrics.Position(f.Position)
+		if f.Rolled {
+			t.Impression = biometrics.LiveRolled
+		}
 		out = append(out, t)
 	}
 	if out[0].Position == out[1].Position {

@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"time"
 
-	"cardstation/biometrics"
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
 	"cardstation/personalize/cccd"
@@ -28,17 +27,21 @@ import (
 // Record is what goes onto one chip.
 type Record struct {
 	Holder   cccd.Holder
-	Issue    string   // calendar date, 2006-01-02
-	Expiry   string   // calendar date; 2099-12-31 for no expiry
-	Portrait []byte   // JPEG as it goes into DG2; empty for a child of whom none is taken: the card then has no DG2
-	Fingers  []Finger // two where there are any
-	Chip     string   // the chip's identity, from Identify
+	Issue    string // calendar date, 2006-01-02
+	Expiry   string // calendar date; 2099-12-31 for no expiry
+	Portrait []byte // JPEG as it goes into DG2; empty for a child of whom none is taken: the card then has no DG2
+	Fingers  []Finger
+	Chip     string // the chip's identity, from Identify
 }
 
-// Finger is the print of one finger.
+// Finger is one print as it goes into DG3 and, as its minutiae, onto a PIV card, where
+// the profile writes fingers.
 type Finger struct {
-	Position biometrics.Position
-	Image    []byte // WSQ
+	// Position is the code of ISO/IEC 19794-4:2005, table 5: 1 to 5 right thumb to
+	// little, 6 to 10 left.
+	Position int
+	Rolled   bool
+	Image    []byte // WSQ of one finger, which says its resolution
 }
 
 // Authority is what signs and what derives the keys of a card.

@@ -235,7 +235,7 @@ var fingers = sync.OnceValues(func() ([]Finger, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Finger{c.Position, b})
+		out = append(out, Finger{Position: int(c.Position), Image: b})
 	}
 	return out, nil
 })

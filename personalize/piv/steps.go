@@ -93,7 +93,8 @@ func (s Step) Tells() string { return s.tells }
 
 // Sends are the commands of Do to a blank chip in our own dialect, with zeros for what is
 // secret or not known beforehand; none where piv-go sends them. A certificate is a few
-// bytes longer or shorter, and a chip whose management key is AES is asked once less.
+// bytes longer or shorter; a chip whose management key is AES, or that does not attest, is
+// asked once less.
 func (s Step) Sends() []card.Command {
 	if s.sends == nil {
 		return nil

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,6 +129,9 @@ func (c *cardIssueCmd) Run(s *session) error {
 	}
 	return s.show(done.Receipt, func(w io.Writer) {
 		fmt.Fprintf(w, "issued: document %s on chip %s, %d commands, %v\n", done.Receipt.Document, done.Card, done.Receipt.Commands, done.Receipt.Elapsed.Round(time.Millisecond))
+		for _, slot := range slices.Sorted(maps.Keys(done.Receipt.Attestations)) {
+			fmt.Fprintf(w, "  %s: %s\n", slot, done.Receipt.Attestations[slot])
+		}
 		fmt.Fprintf(w, "opens with: --mrz %s\n", mrzFlag(done))
 	})
 }

@@ -1,16 +1,24 @@
 package main
 
 import (
+	"encoding/pem"
 	"os"
+	"regexp"
 	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"cardstation/devices/softcard"
+	"cardstation/personalize"
+	"cardstation/personalize/pki"
 )
 
 // Scripts read like a session at a terminal. "blank N" puts a new card into reader
-// N of the private pcscd, "out N" takes it out; $READER0 .. $READER3 are the
-// readers' names.
+// N of the private pcscd, "blank N plain" one whose PIV application is the standard's and
+// no more, "out N" takes it out; $READER0 .. $READER3 are the readers' names. "pin KEYS
+// FILE" sets $PIN to that of the chip which the file says was issued, "maker FILE" writes
+// the certificate of the software chips' maker.
 func TestScripts(t *testing.T) {
 	b := readersForTest(t)
 	testscript.Run(t, testscript.Params{
@@ -24,7 +32,25 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"blank": func(ts *testscript.TestScript, neg bool, args []string) {
-				b.insert(slotOf(ts, args), blankChip(t))
+				o := softcard.Options{PlainPIV: len(args) == 2 && args[1] == "plain"}
+				chip, err := softcard.New(o)
+				ts.Check(err)
+				b.insert(slotOf(ts, args[:1]), chip)
+			},
+			"pin": func(ts *testscript.TestScript, neg bool, args []string) {
+				keys, err := pki.Load(ts.MkAbs(args[0]))
+				ts.Check(err)
+				secrets, err := personalize.NewCardKeys(keys.Master)
+				ts.Check(err)
+				chip := regexp.MustCompile(`on chip (cplc:[0-9a-f]+)`).FindStringSubmatch(ts.ReadFile(args[1]))
+				pin, err := secrets.PIN(chip[1])
+				ts.Check(err)
+				ts.Setenv("PIN", pin)
+			},
+			"maker": func(ts *testscript.TestScript, neg bool, args []string) {
+				root, err := softcard.AttestationRoot()
+				ts.Check(err)
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw}), 0o600))
 			},
 			"out": func(ts *testscript.TestScript, neg bool, args []string) {
 				b.remove(slotOf(ts, args))
