@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,11 +117,17 @@ func TestTheContentSignerIsRolledAndMadeWhereThereIsNone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if rows, err := List(dir); err != nil || slices.ContainsFunc(rows, func(e Entry) bool { return e.Kind == "content signer" && e.Key }) {
+		t.Errorf("a content signer is listed with its key, and was taken away: %v", err)
+	}
 	if none, err := Load(dir); err != nil || none.Content.Certificate != nil {
 		t.Errorf("a directory without content signer: %v", err)
 	}
 	if _, err := Roll(dir, RollContent, time.Now()); err != nil {
 		t.Fatal(err)
+	}
+	if rows, err := List(dir); err != nil || !slices.ContainsFunc(rows, func(e Entry) bool { return e.Kind == "content signer" && e.Key }) {
+		t.Errorf("the new content signer is not listed: %v", err)
 	}
 	if again, err := Load(dir); err != nil || again.Content.Certificate == nil {
 		t.Errorf("no content signer was made: %v", err)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,6 +80,8 @@ func entryOfCertificate(c *x509.Certificate) Entry {
 	switch {
 	case c.IsCA && len(c.ExtKeyUsage) > 0:
 		e.Kind = "citizen ca"
+	case slices.ContainsFunc(c.UnknownExtKeyUsage, usageContentSigning.Equal) && !c.IsCA:
+		e.Kind = "content signer"
 	case isLink(c):
 		e.Kind = "country signer link"
 	case c.IsCA:

@@ -16,7 +16,7 @@ import (
 
 // keysCmd groups what makes keys.
 type keysCmd struct {
-	Init keysInitCmd `cmd:"" help:"Make a country signer, document signer, citizen CA, terminals' keys and card master key."`
+	Init keysInitCmd `cmd:"" help:"Make a country signer, document signer, citizen CA, content signer, terminals' keys and card master key."`
 	List keysListCmd `cmd:"" help:"List the certificates of a key folder."`
 	Roll keysRollCmd `cmd:"" help:"Give a key its successor, with a link certificate to it."`
 	CRL  keysCRLCmd  `cmd:"" name:"crl" help:"Sign the revocation lists again, good for 90 days, and revoke certificates."`
@@ -31,7 +31,7 @@ func (c *keysInitCmd) Run(s *session) error {
 		return &station.Error{Kind: station.Correct, What: "make demo keys", Err: err, Hint: "name an empty or new folder"}
 	}
 	return s.show(map[string]any{"folder": c.Demo, "demo": true}, func(w io.Writer) {
-		fmt.Fprintf(w, "demo keys made in %s: country signer, document signer, citizen CA, terminals, card master key\n", c.Demo)
+		fmt.Fprintf(w, "demo keys made in %s: country signer, document signer, citizen CA, content signer, terminals, card master key\n", c.Demo)
 		fmt.Fprintln(w, "they are for trying out only: whoever has this folder can make cards")
 	})
 }
