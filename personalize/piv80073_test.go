@@ -186,6 +186,9 @@ func TestAChangedObjectIsFoundWhenTheCardIsProvedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := card.Over(s.chip)
+		if _, err := card.Do(c, card.Command{INS: 0xA4, P1: 4, Data: piv.AID, Ne: 256}); err != nil {
+			t.Fatal(err)
+		}
 		s.holder(c, receipt.Chip)
 		v := s.object(c, 0x5F, 0xC1, name)
 		v[len(v)-9] ^= 1

@@ -39,17 +39,24 @@ type runner struct {
 }
 
 func (r *runner) run(p Plan) error {
-	chip, err := Identify(r.card)
-	if err != nil {
-		return &StepError{"identify", err}
-	}
-	if chip != p.Chip {
-		return &StepError{"identify", fmt.Errorf("chip %s is in the reader, the plan is for %s", chip, p.Chip)}
+	if err := r.identify(p.Chip); err != nil {
+		return err
 	}
 	for _, s := range p.Stages {
 		if err := r.stage(s); err != nil {
 			return err
 		}
+	}
+	return r.identify(p.Chip) // which may have been taken for another, unseen, before its keys bound it
+}
+
+func (r *runner) identify(want string) error {
+	chip, err := Identify(r.card)
+	if err != nil {
+		return &StepError{"identify", err}
+	}
+	if chip != want {
+		return &StepError{"identify", fmt.Errorf("chip %s is in the reader, the plan is for %s", chip, want)}
 	}
 	return nil
 }

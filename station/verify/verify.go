@@ -162,12 +162,15 @@ func revocation(ctx context.Context, list Revocations, sod []byte) station.Check
 		return c
 	}
 	digest := sha256.Sum256(sod)
-	issued, err := list.CardBySOD(ctx, hex.EncodeToString(digest[:]))
+	named := hex.EncodeToString(digest[:])
+	issued, err := list.CardBySOD(ctx, named)
 	switch {
 	case station.KindOf(err) == station.Unknown:
 		c.Why = "the card was issued elsewhere: its state is not known here"
 	case err != nil:
 		c.Why = "revocation list: " + err.Error()
+	case issued.SOD != "" && issued.SOD != named:
+		c.Result, c.Why = station.Failed, "the document was signed for a card that was issued with another one"
 	case issued.State == station.CardIssued || issued.State == station.CardActive:
 		c.Result = station.Passed
 	default:
