@@ -242,6 +242,7 @@ const (
 	channelNotSupported  card.Status = 0x6881
 	chainingNotSupported card.Status = 0x6884
 	notVerified          card.Status = 0x6300
+	lcInconsistent       card.Status = 0x6A87
 )
 
 // Bits of the class byte (ISO/IEC 7816-4:2020, 5.4.1; GPC 11.1.4).
@@ -336,6 +337,10 @@ func (c *Chip) secured(cmd card.Command) card.Response {
 	r := c.assembled(plain)
 	if c.session.channel != channel {
 		return r // the command ended the channel: it answers outside
+	}
+	if sw1 := r.SW.SW1(); c.state.Quirks.RefusalEnds && c.session.read && sw1 >= 0x64 && sw1 <= 0x6F {
+		c.closeChannel()
+		return r
 	}
 	protected, err := channel.Protect(r)
 	if err != nil {

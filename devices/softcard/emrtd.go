@@ -186,6 +186,10 @@ func (c *Chip) externalAccess(cmd card.Command) ([]byte, error) {
 	if bac == nil {
 		return nil, card.ConditionsNotSatisfied
 	}
+	if c.state.Quirks.LongLe && cmd.Ne != card.MaxShortNe {
+		c.session.bac = bac
+		return nil, card.WrongLength
+	}
 	answer, channel, err := bac.Authenticate(cmd.Data)
 	if err != nil {
 		return nil, err
@@ -214,5 +218,9 @@ func (c *Chip) internalAuthenticate(cmd card.Command) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return access.SignActive(key, 0, cmd.Data, c.rand)
+	signature, err := access.SignActive(key, 0, cmd.Data, c.rand)
+	if err != nil {
+		return nil, err
+	}
+	return c.state.Quirks.signed(signature, cmd.Ne)
 }

@@ -49,7 +49,7 @@ var masterFiles = map[fileID]*file{
 // stands behind it for those who may read.
 func (c *Chip) find(id fileID) *file {
 	if f := masterFiles[id]; f != nil {
-		if id == efATRInfo && c.state.Quirks.RefuseExtended {
+		if q := c.state.Quirks; id == efATRInfo && q.RefuseExtended && !q.ClaimExtended {
 			return nil
 		}
 		return f
@@ -255,6 +255,9 @@ func (c *Chip) read(id fileID, offset, ne int) ([]byte, error) {
 	data := f.Data[offset:]
 	if most := c.state.Quirks.MaxData; most > 0 && len(data) > most && ne > most {
 		return data[:most], nil
+	}
+	if end := c.state.Quirks.EndStatus; len(data) < ne && !all && end != 0 {
+		return nil, end
 	}
 	if len(data) < ne && !all {
 		return data, card.EndOfFile

@@ -125,6 +125,9 @@ func (c *Chip) setPACE(data []byte) error {
 	if !c.state.EMRTD.Active || inApplication || c.session.channel != nil && !c.session.read {
 		return card.ConditionsNotSatisfied
 	}
+	if _, unnamed := tlv.Find(data, 0x84); unnamed != nil && c.state.Quirks.NameParameter {
+		return lcInconsistent
+	}
 	chip, err := c.paceChip()
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func TestFilesOfTheMasterFileAreServed(t *testing.T) {
 }
 
 func TestQuirkMasterFileCannotBeSelectedAndItsFilesCan(t *testing.T) {
-	chip := paceChip(t, Options{Quirks: Quirks{RefuseSelectMF: true}})
+	chip := paceChip(t, Options{Quirks: Quirks{SelectMF: card.InsNotSupported}})
 	c := card.Over(chip)
 	send(t, c, "00A4000C", []byte{0x3F, 0x00}, 0, card.InsNotSupported)
 	send(t, c, "00A40000", nil, 256, card.InsNotSupported)
@@ -99,7 +99,7 @@ func TestQuirkNoExtendedLengthAndNoControlInformation(t *testing.T) {
 }
 
 func TestQuirksThatMakeNoSenseAreRefused(t *testing.T) {
-	for _, q := range []Quirks{{MaxLe: -1}, {MaxData: -1}, {LeStatus: card.OK}} {
+	for _, q := range []Quirks{{MaxLe: -1}, {MaxData: -1}, {LeStatus: card.OK}, {SelectMF: card.OK}, {EndStatus: card.OK}} {
 		if _, err := New(Options{Quirks: q}); err == nil {
 			t.Errorf("made a chip with %+v", q)
 		}

@@ -21,14 +21,7 @@ var AID = []byte{0xA0, 0x00, 0x00, 0x02, 0x47, 0x10, 0x01}
 
 // Select selects the eMRTD application. Any channel that was open ends.
 func Select(c card.Card) error {
-	return selectAID(c, AID)
-}
-
-func selectAID(c card.Card, aid []byte) error {
-	if _, err := card.Do(c, card.Command{INS: 0xA4, P1: 0x04, P2: 0x0C, Data: aid}); err != nil {
-		return fmt.Errorf("select application %X: %w", aid, err)
-	}
-	return nil
+	return new(Reader).selectAID(c, AID)
 }
 
 // lifeCycle selects the application for its file control information and gives the

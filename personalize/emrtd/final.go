@@ -21,7 +21,7 @@ func (ch Chip) says(c card.Card, any ...card.Status) (bool, error) {
 		status, ok, err := lifeCycle(c, ch.AID)
 		return ok && status == ch.Activated, err
 	}
-	if err := selectAID(c, ch.AID); err != nil {
+	if err := new(Reader).selectAID(c, ch.AID); err != nil {
 		return false, err
 	}
 	ask, err := ch.Commands.Ask.Fill(nil)

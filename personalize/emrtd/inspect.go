@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"cardstation/devices/card"
@@ -37,18 +38,19 @@ func Inspect(c card.Card, door access.Access, trust lds.Trust, now time.Time, wa
 		want = Everyday
 	}
 	i := inspection{trust: trust, now: now, want: want, started: make(chan struct{})}
-	if lengths, err := ReadLengths(c); err == nil {
+	if lengths, err := i.reader.lengths(c); err == nil {
 		i.reader.Longest = lengths.Longest()
 	}
-	open, err := Enter(c, AID, door)
+	open, err := i.reader.enter(c, AID, door)
 	if err != nil {
 		return nil, []lds.Check{undone(CheckAccess, err)}
 	}
-	rows := []lds.Check{{Name: CheckAccess, Result: lds.Passed}}
+	rows := []lds.Check{{Name: CheckAccess, Result: lds.Passed, Why: tried(open)}}
 	files, notes, err := i.listed(open)
 	if refused(err) {
-		if again, closed := Enter(c, AID, door); closed == nil {
-			open, i.reader = again, Reader{Longest: shorter[1], Cautious: true}
+		again := Reader{Longest: shorter[1], Cautious: true, control: i.reader.control}
+		if inside, closed := again.enter(c, AID, door); closed == nil {
+			open, i.reader = inside, again
 			files, notes, err = i.listed(open)
 			notes = append(notes, Note{Text: "read again from the start in small pieces"})
 		}
@@ -59,6 +61,9 @@ func Inspect(c card.Card, door access.Access, trust lds.Trust, now time.Time, wa
 	proofs := []lds.Check{active(open, files), i.chipAuthentication(open, files)} // while the files are checked
 	return files, append(append(rows, <-verified...), proofs...)
 }
+
+// tried is what the row tells of a chip that wanted things otherwise.
+func tried(c card.Card) string { return strings.Join(access.Tried(c), "; ") }
 
 // inspection is one way through Inspect.
 type inspection struct {
@@ -88,33 +93,6 @@ func (i *inspection) verify(files lds.Files) []lds.Check {
 		<-i.started
 	}
 	return lds.Verify(files, i.trust, i.now)
-}
-
-// Enter selects the application and opens it through door. PACE comes before the
-// selection, at the master file, and the selection is then made inside (Doc 9303-11,
-// 4.2); but some chips know PACE only in the application, and refuse to have it
-// selected again.
-func Enter(c card.Card, aid []byte, door access.Access) (card.Card, error) {
-	var refused card.Status
-	if _, early := door.(access.PACE); early {
-		if _, err := c.Transmit(masterFile); err != nil {
-			return nil, err
-		}
-		open, err := door.Open(c)
-		if err == nil {
-			if err := selectAID(open, aid); err != nil && !errors.As(err, &refused) {
-				return nil, err
-			}
-			return open, nil
-		}
-		if errors.Is(err, access.ErrNotAuthentic) || !errors.As(err, &refused) {
-			return nil, err
-		}
-	}
-	if err := selectAID(c, aid); err != nil {
-		return nil, err
-	}
-	return door.Open(c)
 }
 
 // refused tells whether it was the chip that would not be read so, or that ended
@@ -188,7 +166,7 @@ func active(c card.Card, files lds.Files) lds.Check {
 	}
 	switch err := access.ActiveAuthenticate(c, key, hash, nil); {
 	case err == nil:
-		return lds.Check{Name: CheckActive, Result: lds.Passed}
+		return lds.Check{Name: CheckActive, Result: lds.Passed, Why: tried(c)}
 	case errors.Is(err, access.ErrSignature):
 		return lds.Check{Name: CheckActive, Result: lds.Failed, Why: "the chip does not hold the key of DG15: it is a copy"}
 	default:

@@ -80,6 +80,9 @@ func (p Printed) Inspect(c card.Card, trust lds.Trust, now time.Time, want ...ld
 	if rows[0].Result != lds.Passed {
 		return files, rows
 	}
+	if rows[0].Why != "" {
+		way.How += "; " + rows[0].Why
+	}
 	rows[0].Why = way.How
 	rows = append(rows, agreeOnPACE(way.CardAccess, files))
 	if p.MRZ != (access.MRZ{}) {
@@ -127,10 +130,10 @@ func (p Printed) password() (access.Password, string, error) {
 // cardAccess reads EF.CardAccess of the master file; nil where the chip has none or
 // does not give it.
 func cardAccess(c card.Card) ([]byte, error) {
-	if _, err := c.Transmit(masterFile); err != nil { // some refuse it and give the file all the same
+	var reader Reader
+	if _, err := reader.selectMaster(c); err != nil { // some refuse it and give the file all the same
 		return nil, err
 	}
-	var reader Reader
 	files, _, err := reader.Read(c, lds.CardAccess)
 	var refused *card.Error
 	var status card.Status

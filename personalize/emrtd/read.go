@@ -42,6 +42,9 @@ const (
 // shorter is how Reader gives way to a chip that refuses a length.
 var shorter = []int{safeLongest, 96, 32}
 
+// lengthRefused are what chips are seen to answer to an Le that is not to their liking.
+var lengthRefused = []card.Status{card.WrongLength, 0x6C00, card.NoPreciseDiagnosis, card.IncorrectP1P2, card.ConditionsNotSatisfied, card.WrongP1P2}
+
 // Reader reads files. The zero value is ready and asks for no more than any chip
 // gives under secure messaging.
 type Reader struct {
@@ -52,6 +55,7 @@ type Reader struct {
 	// Cautious reads as the least of chips lets itself be read: every file
 	// selected, its header first. It is set by itself where the chip refuses more.
 	Cautious bool
+	control  bool // the chip selects only where it may give control information
 	notes    []Note
 }
 
@@ -72,7 +76,6 @@ func Read(c card.Card, want ...lds.FileID) (lds.Files, []Note, error) {
 // DG4 that it will not give, is a Note and not an error. Whole files only: from
 // the first tag to the length its header says.
 func (r *Reader) Read(c card.Card, want ...lds.FileID) (lds.Files, []Note, error) {
-	r.notes = nil
 	if r.Longest <= 0 {
 		r.Longest = safeLongest
 	}
@@ -92,10 +95,17 @@ func (r *Reader) Read(c card.Card, want ...lds.FileID) (lds.Files, []Note, error
 		case (id == lds.DG3 || id == lds.DG4) && errors.Is(err, card.SecurityNotSatisfied):
 			r.note(id, "the chip asks for terminal authentication")
 		default:
-			return files, r.notes, fmt.Errorf("read %s: %w", id, err)
+			return files, r.taken(), fmt.Errorf("read %s: %w", id, err)
 		}
 	}
-	return files, r.notes, nil
+	return files, r.taken(), nil
+}
+
+// taken are the notes since it was last asked.
+func (r *Reader) taken() []Note {
+	notes := r.notes
+	r.notes = nil
+	return notes
 }
 
 func everything() []lds.FileID {
@@ -159,29 +169,30 @@ func (r *Reader) start(c card.Card, id lds.FileID) (data []byte, end bool, err e
 		if err != nil {
 			return nil, false, err
 		}
-		refused := &card.Error{Header: [4]byte{0x00, 0xB0, 0x80 | id.SFI(), 0x00}, SW: resp.SW}
 		switch {
 		case resp.SW == card.OK && len(resp.Data) > 0, resp.SW == card.EndOfFile && len(resp.Data) > 0:
 			data, err := readData(resp, 0, n)
 			return data, resp.SW == card.EndOfFile, err
-		case absent(refused), resp.SW == card.SecurityNotSatisfied:
-			return nil, false, refused
+		case resp.SW == card.SecurityNotSatisfied && id.Group() > 0:
+			return nil, false, &card.Error{Header: [4]byte{0x00, 0xB0, 0x80 | id.SFI(), 0x00}, SW: resp.SW}
+		}
+		if err := r.selectFile(c, id); err != nil {
+			return nil, false, err
 		}
 		r.Cautious = true
-	}
-	if err := selectFile(c, id); err != nil {
+		r.note(id, "chip answers %s to %d bytes by a short identifier, selecting files from here on", resp.SW, n)
+	} else if err := r.selectFile(c, id); err != nil {
 		return nil, false, err
 	}
 	return r.at(c, id, 0, min(headerLength, r.Longest))
 }
 
-func selectFile(c card.Card, id lds.FileID) error {
-	_, err := card.Do(c, selection(id))
-	return err
-}
-
-func selection(id lds.FileID) card.Command {
-	return card.Command{INS: 0xA4, P1: 0x02, P2: 0x0C, Data: []byte{byte(id >> 8), byte(id)}}
+func (r *Reader) selectFile(c card.Card, id lds.FileID) error {
+	resp, err := r.selects(c, selection(id))
+	if err != nil {
+		return err
+	}
+	return refusal(selection(id), resp.SW)
 }
 
 // at reads n bytes or fewer at the offset; end tells that the chip said there is no
@@ -229,7 +240,7 @@ func (r *Reader) giveWay(id lds.FileID, resp card.Response, n int) (next int, ok
 	switch {
 	case resp.SW.SW1() == 0x6C && resp.SW.SW2() > 0 && int(resp.SW.SW2()) < n:
 		next = int(resp.SW.SW2())
-	case resp.SW == card.WrongLength || resp.SW == card.NoPreciseDiagnosis || resp.SW == 0x6C00:
+	case slices.Contains(lengthRefused, resp.SW):
 		i := slices.IndexFunc(shorter, func(l int) bool { return l < n })
 		if i < 0 {
 			return 0, false
@@ -272,26 +283,24 @@ func (l Lengths) Longest() int {
 	return min(l.Response-wrapping, card.MaxExtendedNe-wrapping)
 }
 
-// masterFile selects the master file (ISO/IEC 7816-4:2020, 11.2.2).
-var masterFile = card.Command{INS: 0xA4, P2: 0x0C, Data: []byte{0x3F, 0x00}}
-
 // ReadLengths reads the extended length information (DO 7F66, ISO/IEC 7816-4:2020,
 // 12.8.1) from EF.ATR/INFO under the master file, in the clear: by its short
 // identifier 01 (12.2.2), or selected where the chip will not have that. It leaves the
 // master file selected. A chip without it gives the zero Lengths and no error.
-func ReadLengths(c card.Card) (Lengths, error) {
-	resp, err := c.Transmit(masterFile)
-	if err != nil || resp.SW != card.OK {
+func ReadLengths(c card.Card) (Lengths, error) { return new(Reader).lengths(c) }
+
+func (r *Reader) lengths(c card.Card) (Lengths, error) {
+	if sw, err := r.selectMaster(c); err != nil || sw != card.OK {
 		return Lengths{}, err
 	}
-	resp, err = c.Transmit(card.Command{INS: 0xB0, P1: 0x81, Ne: card.MaxShortNe})
+	resp, err := c.Transmit(card.Command{INS: 0xB0, P1: 0x81, Ne: card.MaxShortNe})
 	if err != nil {
 		return Lengths{}, err
 	}
 	if resp.SW == card.OK || resp.SW == card.EndOfFile {
 		return parseLengths(resp.Data), nil
 	}
-	resp, err = c.Transmit(card.Command{INS: 0xA4, P1: 0x02, P2: 0x0C, Data: []byte{0x2F, 0x01}})
+	resp, err = r.selects(c, selection(0x2F01))
 	if err != nil || resp.SW != card.OK {
 		return Lengths{}, err
 	}

@@ -111,7 +111,7 @@ func (s Step) Sends() []card.Command { return s.sends }
 
 // Open selects the application and leaves it in the clear: the access.Access of a
 // chip that wants no channel.
-func (ch Chip) Open(c card.Card) (card.Card, error) { return c, selectAID(c, ch.AID) }
+func (ch Chip) Open(c card.Card) (card.Card, error) { return c, new(Reader).selectAID(c, ch.AID) }
 
 // Steps are: access secrets, keys, each file in the order of Doc 9303-10, and then the
 // seal, or on a chip without one the activation. All but the last can be repeated
@@ -318,7 +318,7 @@ func (ch Chip) file(w *writing, id lds.FileID, data []byte) (Step, error) {
 				return fmt.Errorf("create %s: %w", id, err)
 			}
 			if err != nil || !ch.CreateSelects {
-				if err := selectFile(c, id); err != nil {
+				if _, err := card.Do(c, selection(id)); err != nil {
 					return fmt.Errorf("select %s: %w", id, err)
 				}
 			}

@@ -49,15 +49,48 @@ func ActiveAuthenticate(c card.Card, pub crypto.PublicKey, hash crypto.Hash, ran
 	if err != nil {
 		return err
 	}
-	ask := card.Command{INS: 0x88, Data: challenge, Ne: card.MaxShortNe}
-	if size > maxShortSignature {
-		ask.Ne = card.MaxExtendedNe
-	}
-	signature, err := card.Do(c, ask)
+	signature, err := askSignature(c, challenge, size)
 	if err != nil {
 		return fmt.Errorf("internal authenticate: %w", err)
 	}
 	return VerifyActive(pub, hash, challenge, signature)
+}
+
+// askSignature asks for a signature of size bytes, again with another Le where the
+// chip refuses one or gives not all of it: some want the very length, some know no
+// extended one, some give what fits a short answer. What Tried tells then says so.
+func askSignature(c card.Card, challenge []byte, size int) ([]byte, error) {
+	lengths := []int{card.MaxShortNe, size}
+	if size > maxShortSignature {
+		lengths = []int{card.MaxExtendedNe, size, card.MaxShortNe}
+	}
+	var signature []byte
+	var err error
+	for i, ne := range lengths {
+		if i > 0 && ne == lengths[i-1] {
+			break
+		}
+		signature, err = card.Do(c, card.Command{INS: 0x88, Data: challenge, Ne: ne})
+		var refused *card.Error
+		if err != nil && !errors.As(err, &refused) {
+			break // the channel is gone
+		}
+		if err != nil && !lengthRefused(refused.SW) {
+			break
+		}
+		if err == nil && len(signature) == size {
+			if o, ok := c.(opened); ok && i > 0 {
+				o.inner().note("the chip signs with Le of %d, not of %d", ne, lengths[0])
+			}
+			break
+		}
+	}
+	return signature, err
+}
+
+// lengthRefused tells whether a status may mean that Le was not to the chip's liking.
+func lengthRefused(sw card.Status) bool {
+	return sw.SW1() == 0x6C || sw == card.WrongLength || sw == card.IncorrectP1P2 || sw == card.NoPreciseDiagnosis
 }
 
 func signatureSize(pub crypto.PublicKey) (int, error) {

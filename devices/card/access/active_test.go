@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"cardstation/devices/card"
@@ -177,7 +178,7 @@ func TestChipProvesItsKeyThroughTheCard(t *testing.T) {
 		terminal, _ := channels()[0].open(t)
 		extended := false
 		l := &loop{secure: chip, app: func(c card.Command) card.Response {
-			extended = c.Extended
+			extended = extended || c.Extended
 			s, err := SignActive(v.key, v.hash, c.Data, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -194,6 +195,56 @@ func TestChipProvesItsKeyThroughTheCard(t *testing.T) {
 		if extended != (v.pub == &long.PublicKey) {
 			t.Errorf("%s: extended length %v", v.name, extended)
 		}
+	}
+}
+
+// Chips that give the signature to one Le only, and what is told of it.
+func TestSignatureIsAskedForAsTheChipGivesIt(t *testing.T) {
+	short, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := rsaKey(t, 2048)
+	for name, v := range map[string]struct {
+		key  crypto.Signer
+		give func(signature []byte, ne int) card.Response
+		told string
+	}{
+		"as asked":         {short, func(s []byte, ne int) card.Response { return card.Response{Data: s, SW: card.OK} }, ""},
+		"its very length":  {short, only(64, 0x6C40), "Le of 64"},
+		"no other":         {short, only(64, card.WrongLength), "Le of 64"},
+		"not extended":     {long, only(256, card.WrongLength), "Le of 256"},
+		"nothing extended": {long, only(256, card.OK), "Le of 256"},
+		"a part of it": {long, func(s []byte, ne int) card.Response {
+			return card.Response{Data: s[:min(len(s), map[bool]int{true: 231, false: 256}[ne > 256])], SW: card.OK}
+		}, "Le of 256"},
+	} {
+		_, chip := channels()[0].open(t)
+		terminal, _ := channels()[0].open(t)
+		l := &loop{secure: chip, app: func(c card.Command) card.Response {
+			s, err := SignActive(v.key, 0, c.Data, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v.give(s, c.Ne)
+		}}
+		inside := terminal(card.Over(l))
+		if err := ActiveAuthenticate(inside, v.key.Public(), 0, nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if told := strings.Join(Tried(inside), ""); (told != "") != (v.told != "") || !strings.Contains(told, v.told) {
+			t.Errorf("%s: told %q", name, told)
+		}
+	}
+}
+
+// only gives a signature to one Le, and the status to every other.
+func only(want int, sw card.Status) func([]byte, int) card.Response {
+	return func(s []byte, ne int) card.Response {
+		if ne != want {
+			return card.Response{SW: sw}
+		}
+		return card.Response{Data: s, SW: card.OK}
 	}
 }
 

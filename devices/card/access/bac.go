@@ -159,7 +159,13 @@ func (b BAC) Open(c card.Card) (card.Card, error) {
 	if len(chipNonce) != bacNonce {
 		return nil, fmt.Errorf("bac: challenge of %d bytes, not %d", len(chipNonce), bacNonce)
 	}
-	answer, err := card.Do(c, card.Command{INS: 0x82, Data: keys.token(nonce, chipNonce, seed), Ne: bacToken})
+	prove := card.Command{INS: 0x82, Data: keys.token(nonce, chipNonce, seed), Ne: bacToken}
+	answer, err := card.Do(c, prove)
+	refusal := err
+	if errors.Is(err, card.WrongLength) || errors.Is(err, card.NoPreciseDiagnosis) {
+		prove.Ne = card.MaxShortNe // what some chips insist on, and keep their challenge for
+		answer, err = card.Do(c, prove)
+	}
 	if err != nil {
 		var refused *card.Error
 		if errors.As(err, &refused) {
@@ -181,6 +187,9 @@ func (b BAC) Open(c card.Card) (card.Card, error) {
 	id, err := b.MRZ.id()
 	if err != nil {
 		return nil, err
+	}
+	if refusal != nil {
+		m.note("the chip wants Le of 256 in external authenticate")
 	}
 	return terminalMessaging{messaging: m, under: c, id: string(id)}, nil
 }

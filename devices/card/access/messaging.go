@@ -131,6 +131,7 @@ type messaging struct {
 	// static: the keys come from chip authentication; unproven: and the chip has not
 	// answered under them yet.
 	static, unproven bool
+	tried            []string // see Tried
 }
 
 func newMessaging(s suite, counter []byte) *messaging {

@@ -26,11 +26,31 @@ func (t terminalMessaging) inner() terminalMessaging { return t }
 // renew opens a channel with new keys to the chip that c speaks to. A channel that
 // c is itself ends with it.
 func renew(c card.Card, s suite, id string) terminalMessaging {
+	m := s.fresh()
 	if old, ok := c.(opened); ok {
 		c = old.inner().under
+		m.tried = old.inner().tried
 		old.inner().close()
 	}
-	return terminalMessaging{messaging: s.fresh(), under: c, id: id}
+	return terminalMessaging{messaging: m, under: c, id: id}
+}
+
+// Tried tells, in words for a verdict, what had to be done otherwise than most chips
+// want it since the channel was opened or Tried last asked; nothing for a card that is
+// no channel for reading.
+func Tried(c card.Card) []string {
+	o, ok := c.(opened)
+	if !ok {
+		return nil
+	}
+	m := o.inner().messaging
+	tried := m.tried
+	m.tried = nil
+	return tried
+}
+
+func (m *messaging) note(format string, args ...any) {
+	m.tried = append(m.tried, fmt.Sprintf(format, args...))
 }
 
 // Transmit protects, sends and unprotects. An error status that the chip sends

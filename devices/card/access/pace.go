@@ -114,22 +114,44 @@ func (a PACE) Open(c card.Card) (card.Card, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := tlv.Append(tlv.New(0x80, p.oid), 0x83, []byte{a.Password.reference})
-	if a.Info.Ambiguous {
-		set = tlv.Append(set, 0x84, []byte{byte(a.Info.Parameter)})
-	}
-	r, err := c.Transmit(card.Command{INS: 0x22, P1: 0xC1, P2: 0xA4, Data: set})
+	sw, err := a.set(p, c, a.Info.Ambiguous)
 	if err != nil {
-		return nil, fmt.Errorf("pace: mse set at: %w", err)
+		return nil, err
 	}
-	if tries, warned := r.SW.Retries(); r.SW != card.OK && (!warned || tries == 0) {
-		return nil, fmt.Errorf("pace: mse set at: %w", r.SW)
+	first := sw
+	if !a.Info.Ambiguous && (sw == card.IncorrectData || sw == lcInconsistent || sw == card.ReferencedDataNotFound) {
+		if sw, err = a.set(p, c, true); err != nil {
+			return nil, err
+		}
+	}
+	if tries, warned := sw.Retries(); sw != card.OK && (!warned || tries == 0) {
+		return nil, fmt.Errorf("pace: mse set at: %w", first)
 	}
 	inside, err := a.agree(p, c)
 	if err != nil {
 		return nil, fmt.Errorf("pace: %w", err)
 	}
+	if sw != first {
+		inside.(opened).inner().note("the chip wants its only domain parameter named: %s", first)
+	}
 	return inside, nil
+}
+
+// lcInconsistent is 6A87, what some chips answer to data objects that they miss.
+const lcInconsistent card.Status = 0x6A87
+
+// set is MSE:SET AT; the domain parameter is named where there is a choice, and for
+// chips that want it all the same.
+func (a PACE) set(p *pace, c card.Card, named bool) (card.Status, error) {
+	data := tlv.Append(tlv.New(0x80, p.oid), 0x83, []byte{a.Password.reference})
+	if named {
+		data = tlv.Append(data, 0x84, []byte{byte(a.Info.Parameter)})
+	}
+	r, err := c.Transmit(card.Command{INS: 0x22, P1: 0xC1, P2: 0xA4, Data: data})
+	if err != nil {
+		return 0, fmt.Errorf("pace: mse set at: %w", err)
+	}
+	return r.SW, nil
 }
 
 func (a PACE) agree(p *pace, c card.Card) (card.Card, error) {
