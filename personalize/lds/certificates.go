@@ -78,6 +78,9 @@ func otherPurpose(c *x509.Certificate) asn1.ObjectIdentifier {
 
 var oidICAO = asn1.ObjectIdentifier{2, 23, 136, 1, 1} // id-icao-mrtd-security
 
+// maxUnread is how many of the files that were not read a row names.
+const maxUnread = 3
+
 // country looks for the country signer whose key signed the document signer.
 func (v *verification) country() (string, error) {
 	if err := v.signerRead(); err != nil {
@@ -89,7 +92,7 @@ func (v *verification) country() (string, error) {
 		if !bytes.Equal(a.RawSubject, signer.RawIssuer) && !sameKey(a, signer) {
 			continue
 		}
-		if !maySignCertificates(a) {
+		if !pki.SignsCertificates(a) {
 			wrong = fmt.Errorf("%s may not sign certificates", a.Subject.CommonName)
 			continue
 		}
@@ -108,16 +111,20 @@ func (v *verification) country() (string, error) {
 			return "", fmt.Errorf("%s is signed by none of the trusted country signers of %s", signer.Subject.CommonName, certificateState(a))
 		}
 	}
-	return "", notDone("no country signer of %s is trusted here", certificateState(signer))
+	unread := v.trust.Unread
+	if len(unread) > maxUnread {
+		unread = append(slices.Clone(unread[:maxUnread]), fmt.Sprintf("and %d more", len(unread)-maxUnread))
+	}
+	found := ""
+	if len(unread) > 0 {
+		found = "not read or not believed: " + strings.Join(unread, "; ")
+	}
+	return found, notDone("no country signer of %s is trusted here", certificateState(signer))
 }
 
 // sameKey tells whether the signer names the anchor by its key identifier.
 func sameKey(anchor, signer *x509.Certificate) bool {
 	return len(signer.AuthorityKeyId) > 0 && bytes.Equal(anchor.SubjectKeyId, signer.AuthorityKeyId)
-}
-
-func maySignCertificates(c *x509.Certificate) bool {
-	return c.IsCA && (c.KeyUsage == 0 || c.KeyUsage&x509.KeyUsageCertSign != 0)
 }
 
 // validity holds both certificates against today.
@@ -210,7 +217,7 @@ func (v *verification) issued() (when time.Time, slack time.Duration, source str
 }
 
 // revocation looks the document signer up in the newest list of who issued it. A
-// country signer's next key signs the lists for those before it (Doc 9303-12, 7.1.4).
+// country signer's next key signs the lists for those before it (Doc 9303-12).
 func (v *verification) revocation() (string, error) {
 	if err := v.signerRead(); err != nil {
 		return "", err

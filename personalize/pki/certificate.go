@@ -26,12 +26,12 @@ func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	if !ok {
 		return nil, unread(err)
 	}
-	pub, keyErr := ParsePublicKey(info)
-	if keyErr != nil {
-		return nil, keyErr
-	}
 	if c, err = x509.ParseCertificate(known); err != nil {
 		return nil, err
+	}
+	pub, err := ParsePublicKey(info)
+	if err != nil {
+		return nil, fmt.Errorf("certificate of %s: %w", c.Subject, err)
 	}
 	c.Raw, c.RawTBSCertificate, c.RawSubjectPublicKeyInfo, c.PublicKey = der, tbs, info, pub
 	c.PublicKeyAlgorithm = x509.RSA

@@ -35,6 +35,7 @@ type Trust struct {
 	Signers []*x509.Certificate // other certificates: of document signers that leave theirs out of EF.SOD
 	Unread  []string            // "file: why" of each certificate or list that could not be read
 
+	lists   []masterList                 // not believed yet
 	links   []link                       // on the way from one country signer's key to the next
 	sources map[*x509.Certificate]string // where each came from
 }

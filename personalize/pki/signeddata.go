@@ -75,12 +75,14 @@ type SignedData struct {
 	signer signerInfo
 }
 
+var errNotSigned = errors.New("no CMS SignedData")
+
 // ParseSignedData reads a SignedData in DER.
 func ParseSignedData(der []byte) (SignedData, error) {
 	var s SignedData
 	var info contentInfo
 	if rest, err := asn1.Unmarshal(der, &info); err != nil || len(rest) > 0 || !info.Type.Equal(oidSignedData) {
-		return s, errors.New("no CMS SignedData")
+		return s, errNotSigned
 	}
 	if rest, err := asn1.Unmarshal(info.Content.Bytes, &s.data); err != nil || len(rest) > 0 {
 		return s, fmt.Errorf("SignedData: %w", trailing(err))

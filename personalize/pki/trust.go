@@ -13,18 +13,20 @@ import (
 )
 
 // trustFiles are the names' endings that LoadTrust reads.
-var trustFiles = []string{".pem", ".cer", ".crt", ".der", ".crl"}
+var trustFiles = []string{".pem", ".cer", ".crt", ".der", ".crl", ".ml", ".bin", ".ldif"}
 
 // maxTrustFile bounds one file of a trust directory; the ICAO master list of all
 // states is under two megabytes.
 const maxTrustFile = 16 << 20
 
-// LoadTrust reads a directory's certificates and revocation lists, PEM or DER, from
-// files named .pem, .cer, .crt, .der or .crl. Certificates that are no country
-// signer (no authority, or one with extended key usages) are passed over, so that a
-// key directory serves as a trust directory; link certificates count where they lead
-// from an anchor; what cannot be read (an unknown curve)
-// is named in Unread. No anchor at all is an error.
+// LoadTrust reads a directory's certificates, revocation lists and master lists of
+// country signers, PEM or DER, from files named .pem, .cer, .crt, .der, .crl, .ml or
+// .bin, and exports of the ICAO directory named .ldif. Certificates with extended key
+// usages are passed over, so that a key directory serves as a trust directory; those
+// of no authority are Signers; link certificates count where they lead from an
+// anchor, and master lists where an anchor, or one in the list, certified their
+// signer. What cannot be read (an unknown curve) or is not believed is named in
+// Unread. No anchor at all is an error.
 func LoadTrust(dir string) (Trust, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -35,16 +37,17 @@ func LoadTrust(dir string) (Trust, error) {
 		if e.IsDir() || !slices.Contains(trustFiles, strings.ToLower(filepath.Ext(e.Name()))) {
 			continue
 		}
-		path := filepath.Join(dir, e.Name())
 		if info, err := e.Info(); err != nil || info.Size() > maxTrustFile {
-			return Trust{}, fmt.Errorf("%s: larger than %d bytes", path, maxTrustFile)
+			t.note(e.Name(), fmt.Errorf("larger than %d bytes", maxTrustFile))
+			continue
 		}
-		b, err := os.ReadFile(path)
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return Trust{}, fmt.Errorf("trust directory: %w", err)
 		}
 		t.add(e.Name(), b)
 	}
+	t.believe()
 	t.follow()
 	if len(t.Anchors) == 0 {
 		return Trust{}, fmt.Errorf("trust directory %s has no country signer certificate %s", dir, strings.Join(t.Unread, "; "))
@@ -52,13 +55,15 @@ func LoadTrust(dir string) (Trust, error) {
 	return t, nil
 }
 
-// add reads PEM blocks, or one DER object.
+// add reads an export of the directory, PEM blocks, or one DER object.
 func (t *Trust) add(name string, b []byte) {
+	if strings.EqualFold(filepath.Ext(name), ".ldif") {
+		t.addDirectory(name, b)
+		return
+	}
 	block, rest := pem.Decode(b)
 	if block == nil {
-		if t.addList(b) != nil {
-			t.note(name, t.addCertificate(name, b))
-		}
+		t.note(name, t.addObject(name, b))
 		return
 	}
 	for ; block != nil; block, rest = pem.Decode(rest) {
@@ -67,8 +72,21 @@ func (t *Trust) add(name string, b []byte) {
 			t.note(name, t.addCertificate(name, block.Bytes))
 		case "X509 CRL":
 			t.note(name, t.addList(block.Bytes))
+		case "CMS", "PKCS7":
+			t.note(name, t.addMasterList(name, block.Bytes))
 		}
 	}
+}
+
+func (t *Trust) addObject(name string, der []byte) error {
+	if t.addList(der) == nil {
+		return nil
+	}
+	err := t.addMasterList(name, der)
+	if errors.Is(err, errNotSigned) {
+		return t.addCertificate(name, der)
+	}
+	return err
 }
 
 func (t *Trust) note(name string, err error) {
@@ -87,23 +105,27 @@ func (t *Trust) addList(der []byte) error {
 
 func (t *Trust) addCertificate(name string, der []byte) error {
 	c, err := ParseCertificate(der)
-	if err != nil {
-		return err
+	if err == nil {
+		t.take(name, c)
 	}
+	return err
+}
+
+// take puts a certificate from somewhere where it belongs.
+func (t *Trust) take(from string, c *x509.Certificate) {
 	if t.sources == nil {
 		t.sources = map[*x509.Certificate]string{}
 	}
-	t.sources[c] = name
+	t.sources[c] = from
 	switch {
 	case len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) > 0:
 	case !c.IsCA:
 		t.Signers = append(t.Signers, c)
 	case isLink(c):
-		t.links = append(t.links, link{name, c})
+		t.links = append(t.links, link{from, c})
 	default:
 		t.Anchors = append(t.Anchors, c)
 	}
-	return nil
 }
 
 // isLink tells a country signer's certificate under another key than its own.
@@ -144,5 +166,5 @@ func (t *Trust) follow() {
 func leads(anchor, link *x509.Certificate) bool {
 	return bytes.Equal(anchor.RawSubject, link.RawIssuer) && len(link.Subject.Country) == 1 &&
 		slices.EqualFunc(link.Subject.Country, anchor.Subject.Country, strings.EqualFold) &&
-		(anchor.KeyUsage == 0 || anchor.KeyUsage&x509.KeyUsageCertSign != 0) && CertificateBy(link, anchor) == nil
+		SignsCertificates(anchor) && CertificateBy(link, anchor) == nil
 }
