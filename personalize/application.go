@@ -150,7 +150,7 @@ func (c compiler) notes(objects []piv.Object) []string {
 	}
 	for _, name := range c.profile.piv.objects {
 		if !slices.ContainsFunc(objects, func(o piv.Object) bool { return o.Name == name }) {
-			notes = append(notes, "no "+name+": the record has none")
+			notes = append(notes, "no "+name+": the record has nothing to make it of")
 		}
 	}
 	return notes

@@ -2,6 +2,7 @@ package personalize
 
 import (
 	"crypto/x509"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +91,24 @@ func TestAKeyUnderAnotherPINPolicyIsRefused(t *testing.T) {
 		s.profile.piv.keys[0].PIN = piv.Once
 		if _, err := s.issue(s.chip, nil); err == nil || !strings.Contains(err.Error(), "pin always, the profile wants once") {
 			t.Errorf("%s: %v", policy, err)
+		}
+	}
+}
+
+// A holder of whom there is one finger only has a card without the object, and the plan
+// says so.
+func TestACardIsIssuedWithoutWhatTheRecordLacks(t *testing.T) {
+	s := newShop(t, "piv-800-73")
+	s.record.Fingers, s.record.Portrait = fingersOf(t)[:1], nil
+	r := s.record
+	r.Chip = "cplc:0707"
+	plan, err := Compile(s.profile, r, s.authority)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lacking := range []string{fingerprints, facialImage} {
+		if slices.Contains(plan.Steps(), "piv/"+lacking) || !strings.Contains(plan.Stages[0].Note, "no "+lacking) {
+			t.Errorf("%s: steps %v, note %q", lacking, plan.Steps(), plan.Stages[0].Note)
 		}
 	}
 }

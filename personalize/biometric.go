@@ -103,16 +103,14 @@ func (c compiler) biometricHeader() (h record.PIVHeader, err error) {
 // pivFingers is how many fingers a PIV card has (SP 800-76-2, 4.2).
 const pivFingers = 2
 
-// templates finds the minutiae of the record's fingers, where the profile wants them.
+// templates finds the minutiae of the record's first two fingers; none where there are
+// fewer, for the object is of two.
 func (c compiler) templates() ([]finger.Template, error) {
-	if len(c.record.Fingers) == 0 {
+	if len(c.record.Fingers) < pivFingers {
 		return nil, nil
 	}
-	if len(c.record.Fingers) != pivFingers {
-		return nil, fmt.Errorf("fingerprints: %d fingers, want %d", len(c.record.Fingers), pivFingers)
-	}
 	var out []finger.Template
-	for _, f := range c.record.Fingers {
+	for _, f := range c.record.Fingers[:pivFingers] {
 		img, err := biometrics.Decode(f.Image)
 		if err != nil {
 			return nil, fmt.Errorf("fingerprints: %w", err)
