@@ -57,7 +57,7 @@ func example(t *testing.T, seed uint64) Card {
 	return Card{
 		Number: h.Number, Name: h.Name, BirthDate: h.BirthDate, Sex: h.Sex, Nationality: h.Nationality,
 		Origin: h.Origin, Residence: h.Residence, Marks: h.Marks, Issue: issue, Expiry: expiry,
-		Portrait: portrait, QR: payload, Zone: lines, Demo: true,
+		Portrait: portrait, QR: payload, Zone: [3]string(lines), Demo: true,
 	}
 }
 

@@ -12,24 +12,24 @@ import (
 // cards put the whole personal number into the upper line and, at position 30, a
 // check digit over it, where a plain Doc 9303-5 composer leaves a filler. The family
 // name is the primary identifier.
-func MRZ(h Holder, expiry string) (mrz.TD1, error) {
+func MRZ(h Holder, expiry string) (mrz.Zone, error) {
 	if !digits(h.Number, 12) {
-		return mrz.TD1{}, fmt.Errorf("personal number has not 12 digits")
+		return mrz.Zone{}, fmt.Errorf("personal number has not 12 digits")
 	}
 	birth, err := zoneDate(h.BirthDate)
 	if err != nil {
-		return mrz.TD1{}, fmt.Errorf("date of birth: %w", err)
+		return mrz.Zone{}, fmt.Errorf("date of birth: %w", err)
 	}
 	end, err := zoneDate(expiry)
 	if err != nil {
-		return mrz.TD1{}, fmt.Errorf("date of expiry: %w", err)
+		return mrz.Zone{}, fmt.Errorf("date of expiry: %w", err)
 	}
 	family, given, _ := strings.Cut(strings.TrimLeft(h.Name, " '’ʼ.-‐,"), " ")
 	name, err := mrz.Name(family, given)
 	if err != nil {
-		return mrz.TD1{}, err
+		return mrz.Zone{}, err
 	}
-	m := mrz.TD1{
+	m := mrz.Zone{
 		Type: "ID", Issuer: "VNM", Document: DocumentNumber(h.Number),
 		Optional1: h.Number + "<<" + string(rune(mrz.CheckDigit(h.Number))),
 		Birth:     birth, Sex: h.Sex, Expiry: end, Nationality: h.Nationality, Name: name,
@@ -40,7 +40,7 @@ func MRZ(h Holder, expiry string) (mrz.TD1, error) {
 
 // ZoneNumber is the personal number in a Vietnamese zone; ok is false where there is
 // none, or where the check digit at position 30 does not fit it.
-func ZoneNumber(m mrz.TD1) (number string, ok bool) {
+func ZoneNumber(m mrz.Zone) (number string, ok bool) {
 	number, digit, ok := strings.Cut(m.Optional1, "<<")
 	return number, ok && digits(number, 12) && digit == string(rune(mrz.CheckDigit(number))) &&
 		m.Document == DocumentNumber(number)

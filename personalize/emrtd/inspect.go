@@ -24,8 +24,9 @@ const (
 )
 
 // Everyday are the files that a verifier without terminal authentication reads,
-// the face right after what says that there is one.
-var Everyday = []lds.FileID{lds.COM, lds.SOD, lds.DG1, lds.DG2, lds.DG13, lds.DG14, lds.DG15}
+// the face right after what says that there is one. Few documents have them all.
+var Everyday = []lds.FileID{lds.COM, lds.SOD, lds.DG1, lds.DG2, lds.DG(5), lds.DG(6), lds.DG(7), lds.DG(8), lds.DG(9), lds.DG(10), lds.DG11,
+	lds.DG12, lds.DG13, lds.DG14, lds.DG15, lds.DG(16)}
 
 // Inspect asks the chip how much it gives at once, selects the eMRTD application,
 // opens the chip through door, reads want (nil: Everyday), checks the files by

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"cardstation/biometrics/record"
 	"cardstation/devices/card/tlv"
@@ -82,30 +83,30 @@ func DecodeCOM(b []byte) (Common, error) {
 }
 
 // EncodeDG1 writes data group 1: the machine readable zone.
-func EncodeDG1(m mrz.TD1) ([]byte, error) {
+func EncodeDG1(m mrz.Zone) ([]byte, error) {
 	lines, err := m.Lines()
 	if err != nil {
 		return nil, fmt.Errorf("DG1: %w", err)
 	}
-	return tlv.New(DG1.Tag(), tlv.New(tagZone, []byte(lines[0]+lines[1]+lines[2]))), nil
+	return tlv.New(DG1.Tag(), tlv.New(tagZone, []byte(strings.Join(lines, "")))), nil
 }
 
-// DecodeDG1 reads data group 1 of an ID-1 document.
-func DecodeDG1(b []byte) (mrz.TD1, error) {
+// DecodeDG1 reads data group 1 of a document of any size.
+func DecodeDG1(b []byte) (mrz.Zone, error) {
 	v, err := body(DG1, b)
 	if err != nil {
-		return mrz.TD1{}, err
+		return mrz.Zone{}, err
 	}
 	zone, err := tlv.One(v, tagZone)
 	if err != nil {
-		return mrz.TD1{}, malformed(DG1, "%w", err)
+		return mrz.Zone{}, malformed(DG1, "%w", err)
 	}
 	m, err := mrz.Parse(string(zone))
 	if err != nil {
-		return mrz.TD1{}, malformed(DG1, "%w", err)
+		return mrz.Zone{}, malformed(DG1, "%w", err)
 	}
-	if len(zone) != 3*mrz.LineLength {
-		return mrz.TD1{}, malformed(DG1, "characters between the lines")
+	if len(zone) != m.Size.Length() {
+		return mrz.Zone{}, malformed(DG1, "characters between the lines")
 	}
 	return m, nil
 }

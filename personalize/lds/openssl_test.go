@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cardstation/devices/card/tlv"
+	"cardstation/personalize/mrz"
 	"cardstation/personalize/pki"
 )
 
@@ -20,6 +21,7 @@ import (
 type bench struct {
 	*testing.T
 	dir, tool string
+	state     string // of the certificates
 }
 
 func newBench(t *testing.T) bench {
@@ -27,7 +29,7 @@ func newBench(t *testing.T) bench {
 	if err != nil {
 		t.Fatal("openssl is not installed")
 	}
-	return bench{t, t.TempDir(), tool}
+	return bench{t, t.TempDir(), tool, "UT"}
 }
 
 func (b bench) path(name string) string { return filepath.Join(b.dir, name) }
@@ -111,8 +113,8 @@ func (b bench) foreign(key, sign, cms []string, object []byte) (sod []byte) {
 		b.must(append(append([]string{"genpkey"}, key...), "-out", b.path(name+".key"))...)
 	}
 	req := append([]string{"req", "-new", "-config", conf, "-days", "30"}, sign...)
-	b.must(append(req, "-x509", "-key", b.path("csca.key"), "-subj", "/C=UT/CN=Utopia", "-extensions", "ca", "-out", b.path("csca.pem"))...)
-	b.must(append(req, "-x509", "-key", b.path("ds.key"), "-CA", b.path("csca.pem"), "-CAkey", b.path("csca.key"), "-subj", "/C=UT/CN=Utopia signs",
+	b.must(append(req, "-x509", "-key", b.path("csca.key"), "-subj", "/C="+b.state+"/CN=Utopia", "-extensions", "ca", "-out", b.path("csca.pem"))...)
+	b.must(append(req, "-x509", "-key", b.path("ds.key"), "-CA", b.path("csca.pem"), "-CAkey", b.path("csca.key"), "-subj", "/C="+b.state+"/CN=Utopia signs",
 		"-extensions", "ds", "-out", b.path("ds.pem"))...)
 	args := append([]string{"cms", "-sign", "-binary", "-nodetach", "-nosmimecap", "-econtent_type", "2.23.136.1.1.1", "-in", b.write("object", object),
 		"-signer", b.path("ds.pem"), "-inkey", b.path("ds.key"), "-outform", "DER", "-out", b.path("sod")}, cms...)
@@ -142,8 +144,14 @@ func (b bench) document(hash crypto.Hash, key, sign, cms []string) Files {
 	if hash == crypto.SHA1 { // as old as that
 		o.Version, o.LDS, o.Unicode = 0, "", ""
 	}
+	return b.sign(g, o, key, sign, cms)
+}
+
+// sign completes the groups with EF.SOD.
+func (b bench) sign(g Files, o SecurityObject, key, sign, cms []string) Files {
+	b.Helper()
 	for f, data := range g {
-		o.Groups[f] = pki.Digest(hash, data)
+		o.Groups[f] = pki.Digest(o.Hash, data)
 	}
 	object, err := o.Encode()
 	if err != nil {
@@ -151,6 +159,62 @@ func (b bench) document(hash crypto.Hash, key, sign, cms []string) Files {
 	}
 	g[SOD] = b.foreign(key, sign, cms, object)
 	return g
+}
+
+// Passports of other states, with the codes of Doc 9303-3, 5 that ISO 3166 pairs
+// otherwise; DG13 is the state's own, and DG12 says when they were issued.
+func TestPassportsOfOtherStatesAreVerified(t *testing.T) {
+	for issuer, c := range map[string]struct{ country, want string }{
+		"D": {"DE", "D in DG1, DE in Utopia signs, DE in Utopia"}, "FRA": {"FR", "FRA in DG1"}, "GBD": {"GB", "GBD in DG1"}, "UNO": {"UN", "UNO in DG1"},
+		"EUE": {"EU", "EUE in DG1"}, "CHE": {"FR", ""},
+	} {
+		b := newBench(t)
+		b.state = c.country
+		zone, err := mrz.Parse("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<" + "L898902C36UTO7408122F1204159ZE184226B<<<<<10")
+		if err != nil {
+			t.Fatal(err)
+		}
+		zone.Issuer, zone.Expiry = issuer, time.Now().AddDate(1, 0, 0).Format("060102")
+		g := groups(t, 3)
+		if g[DG1], err = EncodeDG1(zone); err != nil {
+			t.Fatal(err)
+		}
+		if g[DG12], err = EncodeDG12(DocumentDetails{Issued: time.Now().Format("20060102")}); err != nil {
+			t.Fatal(err)
+		}
+		g[DG13] = []byte{0x6D, 0x02, 0x04, 0x00}
+		o := SecurityObject{Version: 1, LDS: "0108", Unicode: "040000", Hash: crypto.SHA256, Groups: map[FileID][]byte{}}
+		b.sign(g, o, curveKey("brainpoolP256r1"), []string{"-sha256"}, []string{"-md", "sha256"})
+		g[COM] = Common{LDS: "0108", Unicode: "040000", Groups: []FileID{DG1, DG2, DG12, DG13, DG14, DG15}}.must(t)
+		trust, err := pki.LoadTrust(b.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := rows(t, Verify(g, trust, time.Now()))
+		for name, row := range got {
+			want := Passed
+			if name == CheckRevoked { // openssl made no list
+				want = NotDone
+			}
+			if name == CheckState && c.want == "" {
+				want = Failed
+			}
+			if row.Result != want {
+				t.Errorf("%s: %s %s: %s (%s)", issuer, name, row.Result, row.Why, row.Evidence)
+			}
+		}
+		if _, ok := got[CheckAgreement]; ok || !strings.HasPrefix(got[CheckState].Evidence, c.want) {
+			t.Errorf("%s: %+v, a row %s: %v", issuer, got[CheckState], CheckAgreement, ok)
+		}
+	}
+}
+
+func (c Common) must(t *testing.T) []byte {
+	b, err := c.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func TestForeignDocumentsAreRead(t *testing.T) {

@@ -29,7 +29,7 @@ const (
 	CheckCommon    = "EF.COM = SOD"
 	CheckPortrait  = "portrait" // only of a document that says it has none
 	CheckState     = "issuing country"
-	CheckAgreement = "DG1 = DG13"
+	CheckAgreement = "DG1 = DG13" // only of a document that may be of Viet Nam
 	CheckExpiry    = "expiry of the document"
 )
 
@@ -50,7 +50,7 @@ func Verify(files Files, trust Trust, now time.Time) []Check {
 	if v.sodErr == nil && v.sod.Signer == nil {
 		v.sod.Signer = v.sod.signed.Signer(trust.Signers...)
 	}
-	v.zone, v.zoneErr = mrz.TD1{}, fmt.Errorf("DG1 was not read")
+	v.zone, v.zoneErr = mrz.Zone{}, fmt.Errorf("DG1 was not read")
 	if b, ok := files[DG1]; ok {
 		v.zone, v.zoneErr = DecodeDG1(b)
 	}
@@ -68,7 +68,9 @@ func Verify(files Files, trust Trust, now time.Time) []Check {
 		v.rows = append(v.rows, Check{Name: CheckPortrait, Result: Passed, Why: "the card carries no portrait"})
 	}
 	v.row(CheckState, v.state)
-	v.row(CheckAgreement, v.agreement)
+	if v.national() {
+		v.row(CheckAgreement, v.agreement)
+	}
 	v.row(CheckExpiry, v.expiry)
 	return v.rows
 }
@@ -81,7 +83,7 @@ type verification struct {
 	now     time.Time
 	sod     SecurityFile
 	sodErr  error
-	zone    mrz.TD1
+	zone    mrz.Zone
 	zoneErr error
 	anchor  *x509.Certificate // the country signer above the document signer, once found
 	rows    []Check

@@ -7,14 +7,26 @@ import (
 )
 
 // published zones: the TD1 specimen of Doc 9303-5, appendix B; the two TD1 zones of
-// Doc 9303-11, appendix D.2 (a long and a short document number).
-var published = map[string]TD1{
+// Doc 9303-11, appendix D.2 (a long and a short document number), and the two TD2
+// zones there; the TD2 specimen of Doc 9303-6 and the TD3 specimen of Doc 9303-4,
+// appendix B, the latter also without its optional data.
+var published = map[string]Zone{
 	"I<UTOD231458907<<<<<<<<<<<<<<<" + "7408122F1204159UTO<<<<<<<<<<<6" + "ERIKSSON<<ANNA<MARIA<<<<<<<<<<": {
 		Type: "I", Issuer: "UTO", Document: "D23145890", Birth: "740812", Sex: "F", Expiry: "120415", Nationality: "UTO", Name: "ERIKSSON<<ANNA<MARIA"},
 	"I<UTOD23145890<7349<<<<<<<<<<<" + "3407127M9507122UTO<<<<<<<<<<<2" + "STEVENSON<<PETER<JOHN<<<<<<<<<": {
 		Type: "I", Issuer: "UTO", Document: "D23145890734", Birth: "340712", Sex: "M", Expiry: "950712", Nationality: "UTO", Name: "STEVENSON<<PETER<JOHN"},
 	"I<UTOL898902C<3<<<<<<<<<<<<<<<" + "6908061F9406236UTO<<<<<<<<<<<2" + "ERIKSSON<<ANNA<MARIA<<<<<<<<<<": {
 		Type: "I", Issuer: "UTO", Document: "L898902C", Birth: "690806", Sex: "F", Expiry: "940623", Nationality: "UTO", Name: "ERIKSSON<<ANNA<MARIA"},
+	"I<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<" + "D231458907UTO7408122F1204159<<<<<<<6": {Size: TD2,
+		Type: "I", Issuer: "UTO", Document: "D23145890", Birth: "740812", Sex: "F", Expiry: "120415", Nationality: "UTO", Name: "ERIKSSON<<ANNA<MARIA"},
+	"I<UTOSTEVENSON<<PETER<JOHN<<<<<<<<<<" + "D23145890<UTO3407127M95071227349<<<8": {Size: TD2,
+		Type: "I", Issuer: "UTO", Document: "D23145890734", Birth: "340712", Sex: "M", Expiry: "950712", Nationality: "UTO", Name: "STEVENSON<<PETER<JOHN"},
+	"I<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<" + "L898902C<3UTO6908061F9406236<<<<<<<2": {Size: TD2,
+		Type: "I", Issuer: "UTO", Document: "L898902C", Birth: "690806", Sex: "F", Expiry: "940623", Nationality: "UTO", Name: "ERIKSSON<<ANNA<MARIA"},
+	"P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<" + "L898902C36UTO7408122F1204159ZE184226B<<<<<10": {Size: TD3,
+		Type: "P", Issuer: "UTO", Document: "L898902C3", Optional1: "ZE184226B", Birth: "740812", Sex: "F", Expiry: "120415", Nationality: "UTO", Name: "ERIKSSON<<ANNA<MARIA"},
+	"P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<" + "L898902C36UTO7408122F1204159<<<<<<<<<<<<<<08": {Size: TD3, zero: true,
+		Type: "P", Issuer: "UTO", Document: "L898902C3", Birth: "740812", Sex: "F", Expiry: "120415", Nationality: "UTO", Name: "ERIKSSON<<ANNA<MARIA"},
 }
 
 func TestPublishedZonesReadAndWriteThemselves(t *testing.T) {
@@ -96,6 +108,15 @@ func TestWrongDigitsAreNamed(t *testing.T) {
 			t.Errorf("digit at %d: %v, want the one of the %s", at, err, field)
 		}
 	}
+	passport := "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<" + "L898902C36UTO7408122F1204159ZE184226B<<<<<10"
+	for at, field := range map[int]string{53: "document number", 63: "date of birth", 71: "date of expiry", 86: "optional data", 87: "composite"} {
+		bad := []byte(passport)
+		bad[at] = '0' + (bad[at]-'0'+1)%10
+		var check *CheckError
+		if _, err := Parse(string(bad)); !errors.As(err, &check) || check.Field != field {
+			t.Errorf("digit at %d of a passport: %v, want the one of the %s", at, err, field)
+		}
+	}
 }
 
 func FuzzParse(f *testing.F) {
@@ -104,6 +125,8 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add("IDVNM2000000015001200000001<<6" + "0001018M2501017VNM<<<<<<<<<<<4" + "NGUYEN<<VAN<AN<<<<<<<<<<<<<<<<")
 	f.Add(strings.Repeat("<", 90))
+	f.Add(strings.Repeat("<", 72))
+	f.Add(strings.Repeat("<", 88))
 	f.Fuzz(func(t *testing.T, s string) {
 		m, err := Parse(s)
 		if err != nil {
@@ -124,7 +147,7 @@ func FuzzName(f *testing.F) {
 		if err != nil {
 			return
 		}
-		m := TD1{Type: "I", Issuer: "UTO", Document: "1", Birth: "000101", Sex: "F", Expiry: "300101", Nationality: "UTO", Name: name}
+		m := Zone{Type: "I", Issuer: "UTO", Document: "1", Birth: "000101", Sex: "F", Expiry: "300101", Nationality: "UTO", Name: name}
 		if got, err := Parse(m.String()); err != nil || got != m {
 			t.Fatalf("%q %q: %q: %v", p, s, name, err)
 		}

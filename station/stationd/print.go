@@ -76,7 +76,7 @@ func faces(o station.Order, demo bool) (front, back image.Image, err error) {
 	}
 	card := artwork.Card{Number: holder.Number, Name: holder.Name, BirthDate: holder.BirthDate, Sex: holder.Sex, Nationality: holder.Nationality,
 		Origin: holder.Origin, Residence: holder.Residence, Marks: holder.Marks, Issue: o.Issue, Expiry: o.Expiry,
-		Portrait: portrait, QR: qr, Zone: lines, Demo: demo}
+		Portrait: portrait, QR: qr, Zone: [3]string(lines), Demo: demo}
 	if front, err = fonts.Front(card); err == nil {
 		back, err = fonts.Back(card)
 	}

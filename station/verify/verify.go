@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"strings"
 	"time"
 
 	"cardstation/devices/card"
@@ -214,7 +215,9 @@ func outcome(checks []station.Check) station.Outcome {
 // one that no screen has the memory for.
 func describe(v *station.Verdict, files lds.Files) []station.Check {
 	if zone, err := lds.DecodeDG1(files[lds.DG1]); err == nil {
+		primary, secondary := zone.Names()
 		v.Document, v.Expiry = zone.Document, zone.Expiry
+		v.Holder = station.Citizen{Name: strings.TrimSpace(primary + " " + secondary), Sex: zone.Sex, Nationality: zone.Nationality}
 	}
 	if national, _, err := cccd.DecodeDG13(files[lds.DG13]); err == nil {
 		v.Holder, v.Expiry = station.Citizen(national.Holder), national.Expiry
