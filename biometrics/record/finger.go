@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// Edition is the standard that a finger record follows.
+// Edition is the standard that a finger or face record follows.
 type Edition int
 
-// Editions. ISO/IEC 39794-4 is read only.
+// Editions. ISO/IEC 39794 is read only.
 const (
 	Finger2005  Edition = 2005 // ISO/IEC 19794-4:2005, version "010"
 	Finger2011  Edition = 2011 // ISO/IEC 19794-4:2011, version "020"
 	Finger39794 Edition = 2019 // ISO/IEC 39794-4:2019, ASN.1
+	Face39794   Edition = 2019 // ISO/IEC 39794-5:2019, ASN.1
 )
 
 // Finger is one finger image record with its views. The 2005 edition says

@@ -12,38 +12,20 @@ const tagFinger39794 = 0x64
 // comments) are passed over. The tags are automatic ones, so that every CHOICE is
 // explicit and all else implicit.
 func decode39794(b []byte) (Finger, error) {
-	if b[0] == byte(tagHeader) {
-		inner, rest, err := takeTLV(b, tagHeader)
-		if err != nil || len(rest) > 0 {
-			return Finger{}, malformed("finger image data block", err)
-		}
-		b = inner
-	}
-	body, rest, err := takeTLV(b, tagFinger39794)
-	if err != nil || len(rest) > 0 {
-		return Finger{}, malformed("finger image data block", err)
-	}
-	parts, err := members(body)
+	list, err := representations39794(b, tagFinger39794, "finger image data block")
 	if err != nil {
 		return Finger{}, err
 	}
+	if len(list) > maxFingerViews {
+		return Finger{}, fmt.Errorf("%w: %d representations, at most %d", ErrMalformed, len(list), maxFingerViews)
+	}
 	f := Finger{Edition: Finger39794}
-	for list := parts[1]; len(list) > 0; {
-		var one []byte
-		if one, list, err = takeTLV(list, 0x30); err != nil {
-			return Finger{}, err
-		}
-		if len(f.Views) == maxFingerViews {
-			return Finger{}, fmt.Errorf("%w: more than %d representations", ErrMalformed, maxFingerViews)
-		}
+	for i, one := range list {
 		v, err := decodeView39794(one)
 		if err != nil {
-			return Finger{}, fmt.Errorf("representation %d: %w", len(f.Views)+1, err)
+			return Finger{}, fmt.Errorf("representation %d: %w", i+1, err)
 		}
 		f.Views = append(f.Views, v)
-	}
-	if len(f.Views) == 0 {
-		return Finger{}, fmt.Errorf("%w: a finger image data block without representations", ErrMalformed)
 	}
 	return f, nil
 }

@@ -1,6 +1,6 @@
 // Package record writes and reads biometric data records: the face record of ISO/IEC
 // 19794-5:2005, the finger image records of ISO/IEC 19794-4:2005 and 2011 (and reads
-// those of 39794-4:2019), opaque samples of other modalities with their codes, and
+// those of 39794-5:2019 and 39794-4:2019), opaque samples of other modalities with their codes, and
 // the CBEFF templates (ISO/IEC 7816-11, Doc 9303-10, 4.7.2) in which a chip holds
 // them. Lengths that lie make errors, and what was read writes itself again to the
 // same bytes.
@@ -19,7 +19,8 @@ var ErrMalformed = errors.New("malformed biometric record")
 
 // Face is one face record (ISO/IEC 19794-5:2005, 5.2) with its images.
 type Face struct {
-	Images []Image
+	Images  []Image
+	Edition Edition // Face39794 where it was read as that; zero is 19794-5:2005
 }
 
 // Image is one facial image of a record: facial information, feature points and
@@ -31,7 +32,7 @@ type Image struct {
 	Pose, PoseUncertainty         [3]byte // yaw, pitch, roll, 5.5.8 and 5.5.9
 	Points                        []Point
 	Type                          byte   // ImageBasic, ImageFullFrontal, ImageToken
-	Media                         string // MediaJPEG or MediaJPEG2000
+	Media                         string // MediaJPEG or MediaJPEG2000; in 39794-5 also MediaPNG
 	Width, Height                 int    // pixels, up to 65535
 	ColourSpace                   byte   // 1 RGB 24 bit, 2 YUV 4:2:2, 3 grey 8 bit
 	Source                        byte   // 1 photograph, 2 still camera, 3 scanner, ... 5.7.6
@@ -57,6 +58,7 @@ const (
 const (
 	MediaJPEG     = "image/jpeg"
 	MediaJPEG2000 = "image/jp2"
+	MediaPNG      = "image/png"
 )
 
 const (
@@ -80,8 +82,11 @@ func NewFace(photo []byte) (Face, error) {
 	return Face{Images: []Image{im}}, nil
 }
 
-// Encode writes the record.
+// Encode writes the record, in 19794-5:2005 only.
 func (f Face) Encode() ([]byte, error) {
+	if f.Edition == Face39794 {
+		return nil, fmt.Errorf("face records of edition %d are not written", f.Edition)
+	}
 	if len(f.Images) == 0 || len(f.Images) > maxImages {
 		return nil, fmt.Errorf("face record with %d images, want 1 to %d", len(f.Images), maxImages)
 	}
@@ -129,8 +134,12 @@ func (im Image) encode() ([]byte, error) {
 	return append(b, im.Data...), nil
 }
 
-// DecodeFace reads a record; the images' data are slices of b.
+// DecodeFace reads a record of 19794-5:2005, or of 39794-5 by its ASN.1 tag; the
+// images' data are slices of b.
 func DecodeFace(b []byte) (Face, error) {
+	if len(b) > 0 && (b[0] == tagFace39794 || b[0] == byte(tagHeader)) {
+		return decodeFace39794(b)
+	}
 	if len(b) < headerSize || string(b[:8]) != magic {
 		return Face{}, fmt.Errorf("%w: no ISO/IEC 19794-5:2005 header", ErrMalformed)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"cardstation/biometrics/record"
 	"cardstation/biometrics/wsq"
+	"cardstation/devices/card/tlv"
 )
 
 // fingerOf is a record of one WSQ print.
@@ -255,4 +256,21 @@ func FuzzDG4(f *testing.F) {
 		}
 		return EncodeDG4(irises...)
 	})
+}
+
+// A data group 2 as newer documents have it: 7F2E with a FaceImageDataBlock of ISO/IEC
+// 39794-5 in it, and no more in the header than format owner and format.
+func TestDG2OfTheExtensibleFormatIsRead(t *testing.T) {
+	image := tlv.New(0xA0, tlv.New(0x80, photo(t)), tlv.New(0xA1, tlv.New(0xA0, []byte{0x80, 1, 2})))
+	representation := tlv.New(0x30, []byte{0x80, 1, 0}, tlv.New(0xA1, tlv.New(0xA0, image)))
+	block := tlv.New(0x65, tlv.New(0xA0, []byte{0x80, 1, 3, 0x81, 2, 0x07, 0xE3}), tlv.New(0xA1, representation))
+	group, err := record.EncodeGroup([]record.Template{{Tag: record.BlockConstructed, Data: tlv.New(0xA1, block),
+		Header: []record.Element{{Tag: 0x87, Value: []byte{1, 1}}, {Tag: 0x88, Value: []byte{0, 0x2A}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := Picture(tlv.New(DG2.Tag(), group))
+	if err != nil || !bytes.Equal(picture, photo(t)) {
+		t.Errorf("%d bytes, %v", len(picture), err)
+	}
 }

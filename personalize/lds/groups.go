@@ -128,8 +128,8 @@ func EncodeDG2(faces ...record.Face) ([]byte, error) {
 	return tlv.New(DG2.Tag(), group), nil
 }
 
-// DecodeDG2 reads the faces of data group 2; the portrait is the first image of the
-// first. ISO/IEC 39794-5 records (7F2E) make an error that says so.
+// DecodeDG2 reads the faces of data group 2, of ISO/IEC 19794-5 or 39794-5; the
+// portrait is the first image of the first.
 func DecodeDG2(b []byte) ([]record.Face, error) {
 	v, err := body(DG2, b)
 	if err != nil {
@@ -141,9 +141,6 @@ func DecodeDG2(b []byte) ([]record.Face, error) {
 	}
 	var faces []record.Face
 	for _, t := range all {
-		if t.Tag != record.BlockPlain {
-			return nil, fmt.Errorf("DG2: its record is of ISO/IEC 39794-5, which is not read")
-		}
 		f, err := record.DecodeFace(t.Data)
 		if err != nil {
 			return nil, malformed(DG2, "%w", err)
