@@ -80,7 +80,7 @@ func (d *den) hides(name string, outcome station.Outcome, play func(*scene)) att
 	}}
 }
 
-// claiming is the demo's portrait with another size in its header.
+// claiming is the portrait with another size in its header.
 func claiming(width, height uint16) []byte {
 	jpeg := bytes.Clone(portraitOnce())
 	at := bytes.Index(jpeg, []byte{0xFF, 0xC0})

@@ -18,7 +18,7 @@ import (
 // victim is a finished card in the hands of somebody with a reader of his own.
 type victim struct {
 	*den
-	t     *testing.T
+	t     testing.TB
 	state []byte // that it began with
 	chip  *softcard.Chip
 	log   [][]byte // commands as they were sent
@@ -64,7 +64,7 @@ func (v *victim) changed() string {
 // counters are parts of a chip's state that count tries and channels.
 var counters = map[string]bool{"failures": true, "left": true, "sequence": true}
 
-func lasting(t *testing.T, state []byte) []byte {
+func lasting(t testing.TB, state []byte) []byte {
 	t.Helper()
 	var all any
 	if err := json.Unmarshal(state, &all); err != nil {

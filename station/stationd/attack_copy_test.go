@@ -131,7 +131,7 @@ func (d *den) swaps() []attack {
 		d.deceives("DG2 of another card", station.NotValid, lds.HashCheck(lds.DG2), failed, func(s *scene) {
 			s.chip.put(lds.Files{lds.DG2: append(s.other(lds.DG2), 0)})
 			data := s.chip.files[lds.DG2].Data
-			data[len(data)/2] ^= 1 // the two demo portraits are one
+			data[len(data)/2] ^= 1 // the two portraits are one
 		}),
 		d.deceives("DG13 of another card", station.NotValid, lds.HashCheck(lds.DG13), failed, swap(lds.DG13)),
 		d.deceives("DG14 of another card", station.NotValid, lds.HashCheck(lds.DG14), failed, swap(lds.DG14)),

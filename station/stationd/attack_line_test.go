@@ -142,7 +142,7 @@ func (d *den) issues(t *testing.T, channel func(*testing.T) card.Channel) string
 }
 
 // cancel takes an order out of the queue, so that the next attack has its own.
-func (d *den) cancel(t *testing.T, id string) {
+func (d *den) cancel(t testing.TB, id string) {
 	t.Helper()
 	must(d.line.db.UpdateOrder(t.Context(), id, func(o *station.Order) ([]station.Event, error) {
 		o.State, o.Reason = station.OrderCancelled, "tried"

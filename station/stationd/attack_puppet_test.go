@@ -15,7 +15,7 @@ import (
 // puppet is a chip without limits, honest until it is told otherwise: it opens by
 // BAC, gives files of any length and signs by active authentication.
 type puppet struct {
-	t       *testing.T
+	t       testing.TB
 	files   lds.Files
 	mrz     access.MRZ
 	key     crypto.PrivateKey

@@ -56,7 +56,7 @@ func TestAttackTable(t *testing.T) {
 // den is where the forgers work: a line that issued two cards, whose files and
 // signers' keys are all at hand.
 type den struct {
-	t       *testing.T
+	t       testing.TB
 	line    *lineForTest
 	country pki.Identity
 	signer  pki.Identity
@@ -66,7 +66,7 @@ type den struct {
 	recent  time.Time
 }
 
-func newDen(t *testing.T) *den {
+func newDen(t testing.TB) *den {
 	t.Helper()
 	d := &den{t: t, line: newLineForTest(t), recent: time.Now()}
 	for name, id := range map[string]*pki.Identity{"csca": &d.country, "ds": &d.signer, "citizen-ca": &d.citizen} {
@@ -103,7 +103,7 @@ type chipFile struct {
 	Data []byte `json:"data"`
 }
 
-func takeApart(t *testing.T, state []byte) *chipParts {
+func takeApart(t testing.TB, state []byte) *chipParts {
 	t.Helper()
 	p := &chipParts{}
 	for _, u := range []struct {
@@ -121,7 +121,7 @@ func takeApart(t *testing.T, state []byte) *chipParts {
 	return p
 }
 
-func (p *chipParts) set(t *testing.T, part string, value any) {
+func (p *chipParts) set(t testing.TB, part string, value any) {
 	t.Helper()
 	b, err := json.Marshal(value)
 	if err != nil {
@@ -137,7 +137,7 @@ func (p *chipParts) put(files lds.Files) {
 	}
 }
 
-func (p *chipParts) chip(t *testing.T) *softcard.Chip {
+func (p *chipParts) chip(t testing.TB) *softcard.Chip {
 	t.Helper()
 	p.set(t, "files", p.files)
 	whole := maps.Clone(p.whole)
@@ -160,7 +160,7 @@ func (p *chipParts) chip(t *testing.T) *softcard.Chip {
 // attack changes it.
 type scene struct {
 	*den
-	t     *testing.T
+	t     testing.TB
 	chip  *chipParts
 	trust lds.Trust
 	now   func() time.Time
@@ -195,7 +195,13 @@ func (d *den) deceives(name string, outcome station.Outcome, row string, result 
 	}}
 }
 
-func (d *den) judge(t *testing.T, play func(*scene)) station.Verdict {
+func (d *den) judge(t testing.TB, play func(*scene)) station.Verdict {
+	t.Helper()
+	v, _ := d.verdict(t, play)
+	return v
+}
+
+func (d *den) verdict(t testing.TB, play func(*scene)) (station.Verdict, lds.Files) {
 	t.Helper()
 	s := &scene{den: d, t: t, chip: takeApart(t, d.states[0]), trust: d.line.keys.trust(), now: time.Now, key: keyOf(d.orders[0])}
 	play(s)
@@ -207,14 +213,14 @@ func (d *den) judge(t *testing.T, play func(*scene)) station.Verdict {
 		channel = s.front(channel)
 	}
 	bounded := &counting{Channel: channel}
-	v, _, err := verify.Judge(t.Context(), card.Over(bounded), s.key, s.trust, s.list, s.now)
+	v, files, err := verify.Judge(t.Context(), card.Over(bounded), s.key, s.trust, s.list, s.now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if bounded.commands > mostCommands {
 		t.Errorf("%d commands were sent", bounded.commands)
 	}
-	return v
+	return v, files
 }
 
 // mostCommands is more than any verification needs.

@@ -16,14 +16,6 @@ import (
 // can bring it to: each instruction, with the parameters and the data that once
 // wrote it. Nothing is written, and nothing that is secret is in an answer.
 func (d *den) writes() []attack {
-	// each: from the start for each instruction, as what one counts locks the next out
-	sweep := func(name string, each bool, enter func(*victim) card.Card) attack {
-		return attack{"every command " + name, "nothing changed, no secret told", func(t *testing.T) string {
-			v := &victim{den: d, t: t}
-			v.is(d.states[0])
-			return v.sweep(each, enter)
-		}}
-	}
 	files := func(name string, enter func(*victim) card.Card) attack {
 		return attack{"every file by both its names " + name, "no secret told", func(t *testing.T) string {
 			v := &victim{den: d, t: t}
@@ -31,7 +23,7 @@ func (d *den) writes() []attack {
 			return v.files(enter(v))
 		}}
 	}
-	return []attack{
+	all := []attack{
 		{"every command on a card that was not locked", "the card changed after instruction 44", func(t *testing.T) string { // that the rows below would tell
 			v := &victim{den: d, t: t}
 			v.is(d.states[0])
@@ -45,21 +37,41 @@ func (d *den) writes() []attack {
 		files("after basic access control", (*victim).basic),
 		files("after chip authentication", (*victim).proven),
 		files("under the issuer's keys", func(v *victim) card.Card { return must(v.issuers(access.LevelFull)) }),
-		sweep("after reset", false, func(v *victim) card.Card { v.chip.Reset(); return v.card() }),
-		sweep("at the application", false, func(v *victim) card.Card { v.chip.Reset(); return v.selected() }),
-		sweep("after basic access control", false, (*victim).basic),
-		sweep("after PACE", false, func(v *victim) card.Card { return must(v.withPACE(access.CAN(v.can()))) }),
-		sweep("after chip authentication", false, (*victim).proven),
-		sweep("under the issuer's keys", false, func(v *victim) card.Card { return must(v.issuers(access.LevelFull)) }),
-		sweep("under the issuer's keys, signed only", false, func(v *victim) card.Card { return must(v.issuers(access.LevelCMAC)) }),
-		sweep("at the PIV application", true, func(v *victim) card.Card { v.is(v.state); return v.piv() }),
-		sweep("at the PIV application, with the PIN", true, func(v *victim) card.Card {
+	}
+	for _, w := range d.ways() {
+		all = append(all, attack{"every command " + w.name, "nothing changed, no secret told", func(t *testing.T) string {
+			v := &victim{den: d, t: t}
+			v.is(d.states[0])
+			return v.sweep(w.each, w.enter)
+		}})
+	}
+	return all
+}
+
+// stand is a state that a terminal can bring the finished card to.
+type stand struct {
+	name  string
+	each  bool // from the start for each instruction, as what one counts locks the next out
+	enter func(*victim) card.Card
+}
+
+func (d *den) ways() []stand {
+	return []stand{
+		{"after reset", false, func(v *victim) card.Card { v.chip.Reset(); return v.card() }},
+		{"at the application", false, func(v *victim) card.Card { v.chip.Reset(); return v.selected() }},
+		{"after basic access control", false, (*victim).basic},
+		{"after PACE", false, func(v *victim) card.Card { return must(v.withPACE(access.CAN(v.can()))) }},
+		{"after chip authentication", false, (*victim).proven},
+		{"under the issuer's keys", false, func(v *victim) card.Card { return must(v.issuers(access.LevelFull)) }},
+		{"under the issuer's keys, signed only", false, func(v *victim) card.Card { return must(v.issuers(access.LevelCMAC)) }},
+		{"at the PIV application", true, func(v *victim) card.Card { v.is(v.state); return v.piv() }},
+		{"at the PIV application, with the PIN", true, func(v *victim) card.Card {
 			v.is(v.state)
 			c := v.piv()
 			right := must(v.line.keys.authority.Cards.PIN(string(v.orders[0].Card)))
 			must(card.Do(c, apdu(0x20, 0, 0x80, append([]byte(right), 0xFF, 0xFF)...)))
 			return c
-		}),
+		}},
 	}
 }
 
@@ -144,7 +156,7 @@ func (v *victim) files(c card.Card) string {
 // secretsOf are the keys and passwords of a card that no answer may hold. The card
 // access number is not among them: it is the end of the personal number, which
 // whoever has opened the card may read.
-func secretsOf(t *testing.T, state []byte) map[string][]byte {
+func secretsOf(t testing.TB, state []byte) map[string][]byte {
 	t.Helper()
 	var kept struct {
 		Manager struct{ Keys access.StaticKeys }
