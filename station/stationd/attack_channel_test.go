@@ -131,21 +131,8 @@ func (d *den) channels() []attack {
 		d.deceives("a status word other than the protected one around it", station.Valid, "", "", once(4, func(_ *spoilt, _, b []byte) []byte {
 			return append(b[:len(b)-2], 0x62, 0x82)
 		})),
-		d.deceives("file not found, in the clear, for EF.SOD", station.NotChecked, lds.CheckSOD, undone, once(3, first(card.FileNotFound))),
 		d.deceives("file not found, in the clear, from the second file on", station.NotChecked, lds.CheckSOD, undone, once(2, plain(card.FileNotFound))),
 		d.deceives("secure messaging refused in the clear", station.NotChecked, reading, undone, once(4, plain(card.SMObjectsIncorrect))),
 		d.deceives("the chip of another card, which does not open to this print", station.NotChecked, emrtd.CheckAccess, undone, func(s *scene) { s.chip = takeApart(s.t, s.states[1]) }),
-	}
-}
-
-// first answers once in the clear, and is honest from then on.
-func first(sw card.Status) func(*spoilt, []byte, []byte) []byte {
-	done := false
-	return func(_ *spoilt, _, honest []byte) []byte {
-		if done {
-			return honest
-		}
-		done = true
-		return card.Response{SW: sw}.Bytes()
 	}
 }

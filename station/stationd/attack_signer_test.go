@@ -104,6 +104,17 @@ func (d *den) signers() []attack {
 		d.deceives("document signer that has expired", station.NotValid, validity, failed, d.resigned(func(t *x509.Certificate) {
 			t.NotAfter = d.recent.Add(-time.Minute)
 		})),
+		d.deceives("document dated a year after its signer's key had to be put away", station.NotValid, lds.CheckIssue, failed, func(s *scene) {
+			old := d.recent.AddDate(-1, 0, 0)
+			s.chip.put(must(lds.Build(s.groups(), d.certified(d.country, func(t *x509.Certificate) {
+				without(t, "2.5.29.16")
+				t.NotBefore = old.AddDate(0, -1, 0)
+				t.ExtraExtensions = append(t.ExtraExtensions, extension(asn1.ObjectIdentifier{2, 5, 29, 16}, struct {
+					From time.Time `asn1:"generalized,tag:0"`
+					To   time.Time `asn1:"generalized,tag:1"`
+				}{old.AddDate(0, -1, 0).UTC(), old.UTC().AddDate(0, 0, 1)}))
+			}), old)))
+		}),
 		d.deceives("document signer of tomorrow", station.NotValid, validity, failed, d.resigned(func(t *x509.Certificate) {
 			t.NotBefore = d.recent.AddDate(0, 0, 1)
 		})),

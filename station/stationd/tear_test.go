@@ -73,8 +73,9 @@ var portraitForTest = func() []byte {
 func (l *lineForTest) order(portrait []byte) station.Order {
 	l.t.Helper()
 	l.n++
+	today := time.Now()
 	o := station.Order{Format: station.Format, ID: fmt.Sprintf("o-%d", l.n), Profile: "softcard", Type: "FIRST_ISSUANCE",
-		Citizen: station.Citizen(cccd.Example(uint64(l.n))), Portrait: portrait, Issue: "2026-01-05", Expiry: "2036-01-05"}
+		Citizen: station.Citizen(cccd.Example(uint64(l.n))), Portrait: portrait, Issue: today.Format(time.DateOnly), Expiry: today.AddDate(10, 0, 0).Format(time.DateOnly)}
 	stored, err := l.db.PutOrder(l.t.Context(), o)
 	if err != nil {
 		l.t.Fatal(err)
