@@ -8,6 +8,7 @@ package biometrics
 import (
 	"fmt"
 	"image"
+	"slices"
 )
 
 // Position is a finger position code of ISO/IEC 19794-4:2005.
@@ -97,7 +98,19 @@ type Fault struct {
 type Quality struct {
 	Score      int // 0 worst .. 100 best, of this project's own gate; no standard's score
 	Components []Component
-	Faults     []Fault // empty where the image is good enough
+	Faults     []Fault // empty where the image is good enough; the most urgent first
+	// Advice is what would make another capture better, or what is suspected but cannot be
+	// told surely enough to refuse the image; the most urgent first.
+	Advice []Fault
+}
+
+// Sentence is the one thing to tell the operator: the text of the first fault, of the first
+// advice where there is no fault, and empty where there is nothing to better.
+func (q Quality) Sentence() string {
+	for _, f := range slices.Concat(q.Faults, q.Advice) {
+		return f.Text
+	}
+	return ""
 }
 
 // Accepted says that nothing stands against the image.

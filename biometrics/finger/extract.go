@@ -130,9 +130,7 @@ func (m mask) print() (mask, bool) {
 		if middle < main.Min.X || middle > main.Max.X || r.area() < leastFingerArea/3 {
 			continue
 		}
-		for _, i := range r.cells {
-			out.on[i] = true
-		}
+		out.add(r)
 	}
 	return out, true
 }
@@ -255,40 +253,10 @@ func (c context) restrict(merit []float64) {
 	copy(c.on, m.on)
 }
 
-// depth is how many cells lie between each cell and the nearest that is not marked;
-// beyond the picture's edge none is.
-func (c context) depth() []int {
-	out := make([]int, len(c.on))
-	for i, on := range c.on {
-		if on {
-			out[i] = 99
-		}
-	}
-	at := func(x, y int) int {
-		if x < 0 || y < 0 || x >= c.w || y >= c.h {
-			return 0
-		}
-		return out[y*c.w+x]
-	}
-	for y := range c.h {
-		for x := range c.w {
-			i := y*c.w + x
-			out[i] = min(out[i], 1+min(at(x-1, y), at(x, y-1), at(x-1, y-1), at(x+1, y-1)))
-		}
-	}
-	for y := c.h - 1; y >= 0; y-- {
-		for x := c.w - 1; x >= 0; x-- {
-			i := y*c.w + x
-			out[i] = min(out[i], 1+min(at(x+1, y), at(x, y+1), at(x+1, y+1), at(x-1, y+1)))
-		}
-	}
-	return out
-}
-
 // minutiae reads the endings and forks off the skeleton, in the order of rows.
 func (s skeleton) minutiae(c context, merit []float64) []Minutia {
 	var out []Minutia
-	depth := c.depth()
+	depth := mask{w: c.w, h: c.h, on: c.on}.depth()
 	s.nodes(func(at image.Point, dirs []int) {
 		if len(dirs) == 0 || len(dirs) > 3 || depth[s.cell(at)] < 3 {
 			return

@@ -23,6 +23,8 @@ type block struct {
 	certainty float64 // orientation certainty level: 0 no direction .. 1 one direction
 	period    float64 // ridge period in pixels, 0 where none stands out
 	clarity   float64 // share of the profile across the ridges that one period explains, 0..1
+	local     float64 // share of the pixels that are as dark or light as their ridge or valley, 0.5..1
+	duty      float64 // width of the ridges of ridges and valleys, 0..1
 	ridge     bool
 }
 
@@ -144,7 +146,10 @@ func (f field) judge(g *image.Gray, bx, by int) {
 		return
 	}
 	across := 0.5 * math.Atan2(2*xy, xx-yy)
-	b.period, b.clarity = profile(g, bx*blockSize+blockSize/2, by*blockSize+blockSize/2, across)
+	var s slice
+	s.cut(g, bx*blockSize+blockSize/2, by*blockSize+blockSize/2, across)
+	b.local, b.duty = s.contrast()
+	b.period, b.clarity = strongest(&s.sum)
 	b.ridge = b.period > 0 && b.clarity >= leastClarity
 }
 
@@ -182,32 +187,63 @@ var pure = func() (s spectrum) {
 	return s
 }()
 
-// profile averages the picture along the ridges around cx, cy and looks for the
-// one period that explains the most. It answers 0 where the best is an end of
-// the scale.
-func profile(g *image.Gray, cx, cy int, across float64) (period, clarity float64) {
+// slice is the picture around a place, turned so that the ridges run down: by distance
+// across the ridges, then along them.
+type slice struct {
+	at  [profileLength][profileWidth]uint8
+	sum [profileLength]float64 // the profile: sums along the ridges
+}
+
+func (s *slice) cut(g *image.Gray, cx, cy int, across float64) {
 	sin, cos := math.Sincos(across)
 	w, h := g.Bounds().Dx(), g.Bounds().Dy()
-	var s [profileLength]float64
 	const unit = 1 << 16
 	ux, uy := int(cos*unit), int(sin*unit)
-	for i := range s {
+	for i := range s.at {
 		a := 2*i - profileLength + 1
 		sx := cx*unit + a*ux/2 + (profileWidth-1)*uy/2 + unit/2
 		sy := cy*unit + a*uy/2 - (profileWidth-1)*ux/2 + unit/2
 		sum := 0
-		for range profileWidth {
+		for k := range s.at[i] {
 			x, y := min(max(sx>>16, 0), w-1), min(max(sy>>16, 0), h-1)
-			sum += int(g.Pix[y*g.Stride+x])
+			v := g.Pix[y*g.Stride+x]
+			s.at[i][k] = v
+			sum += int(v)
 			sx -= uy
 			sy += ux
 		}
-		s[i] = float64(sum)
+		s.sum[i] = float64(sum)
 	}
-	return strongest(&s)
 }
 
-// strongest finds the period of a profile and the share of its energy in it.
+// contrast parts the profile into ridges and valleys, at its mean, and answers how much of
+// their pixels lie on their own side of it, and how much of the profile is ridge.
+func (s *slice) contrast() (local, duty float64) {
+	var mean float64
+	for _, v := range s.sum {
+		mean += v / profileLength
+	}
+	level := uint8(mean / profileWidth)
+	var ridges, right int
+	for i, v := range s.sum {
+		dark := 0
+		for _, p := range s.at[i] {
+			if p <= level {
+				dark++
+			}
+		}
+		if v < mean {
+			ridges++
+			right += dark
+		} else {
+			right += profileWidth - dark
+		}
+	}
+	return float64(right) / (profileLength * profileWidth), float64(ridges) / profileLength
+}
+
+// strongest finds the period of a profile that explains the most, and the share of its
+// energy that it does. It answers 0 where the best is an end of the scale.
 func strongest(s *[profileLength]float64) (period, clarity float64) {
 	var mean, sum float64
 	for i, v := range s {

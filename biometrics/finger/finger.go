@@ -6,6 +6,8 @@
 // frequency, contrast, area) in a form of our own that holds for rolled prints too; the
 // score is this project's and no standard's.
 //
+// It makes one print out of the frames of a rolling finger, and judges it as it rolls (Roll).
+//
 // It cuts slaps into fingers (Find), finds the minutiae of a finger (Extract), keeps them as
 // templates (ISO/IEC 19794-2 of 2005 and 2011, and a compact form) and says whether two
 // templates are of one finger (Print.Compare): rolled or plain, turned, shifted and stretched,
@@ -37,28 +39,49 @@ type Assessor struct {
 // Assess judges a picture of dark ridges on a light ground. Faults have the
 // codes colour, resolution-unknown, resolution, resolution-implausible,
 // image-size, no-print, inverted, too-few, too-many, print-size, contrast,
-// over-inked, unclear and, of rolls only, cut. An error means that Position or Missing make
-// no sense.
+// over-inked, unclear and, of rolls only, cut and smeared. Advice, which refuses nothing,
+// has the codes press-less and press-more and, of rolls only, slid, double-contact and
+// roll-further. An error means that Position or Missing make no sense.
 //
-// The score is 100 for what is best in each of three: the smallest finger's area (30, in full
-// from twice the least on), the contrast of the ridges (20) and their clarity (50). A refused
-// picture has at most 49. That a finger slid, or touched twice, is seen only where it blurs
-// the ridges.
+// Where several apply, the first is what makes the others vain: the device before what lies
+// on it, that before how the finger moved, and that before how it was pressed and how far it
+// was rolled. Quality.Sentence is its text.
+//
+// The score is 100 for what is best in each of two: the mean of the local quality (Map) over
+// what the fingers cover (70) and the smallest finger's area (30, in full from twice the least
+// on). Of a roll the area has 15, and 15 go by how far the roll reaches to the side where it
+// ends nearer to the core (the middle, of an arch), from a quarter of the least width to
+// three fifths. A picture with advice
+// has at most 79, a refused one at most 49.
+//
+// The measures of ISO/IEC 29794-4 among the components, as medians over the blocks with
+// ridges: orientation-certainty is its orientation certainty level, taken over 3 x 3 blocks of
+// 16 x 16 pixels; local-clarity is of the kind of its local clarity score (the share of the
+// pixels that lie on their ridge's or valley's side of the mean), clarity of its frequency
+// domain analysis (the share of a profile's energy in one period), ridge-share of its ridge
+// and valley thickness. None is to be compared with another program's figures.
 func (a Assessor) Assess(img image.Image) (biometrics.Quality, error) {
+	q, _, err := a.Inspect(img)
+	return q, err
+}
+
+// Inspect is Assess and gives the quality from place to place too. The map of a picture
+// without a print is empty.
+func (a Assessor) Inspect(img image.Image) (biometrics.Quality, Map, error) {
 	expected := len(a.Position.Fingers()) - a.Missing
 	switch {
 	case len(a.Position.Fingers()) == 0:
-		return biometrics.Quality{}, fmt.Errorf("assess %v: no such finger position", a.Position)
+		return biometrics.Quality{}, Map{}, fmt.Errorf("assess %v: no such finger position", a.Position)
 	case a.Missing < 0 || expected < 1:
-		return biometrics.Quality{}, fmt.Errorf("assess %v: %d fingers missing leave nothing to assess", a.Position, a.Missing)
+		return biometrics.Quality{}, Map{}, fmt.Errorf("assess %v: %d fingers missing leave nothing to assess", a.Position, a.Missing)
 	case img == nil || img.Bounds().Empty():
-		return biometrics.Quality{}, fmt.Errorf("assess %v: no image", a.Position)
+		return biometrics.Quality{}, Map{}, fmt.Errorf("assess %v: no image", a.Position)
 	}
 	s := sheet{Assessor: a, expected: expected, limit: limitOf(a.Position, a.Impression)}
 	if s.resolution(img) && s.frame(img) && s.colour(img) {
 		s.look(img)
 	}
-	return s.result(), nil
+	return s.result(), s.chartOf, nil
 }
 
 // sheet is one assessment while it is written.
@@ -69,6 +92,9 @@ type sheet struct {
 	ppi      int // declared
 	q        biometrics.Quality
 	fingers  []region
+	chartOf  Map
+	mean     float64 // local quality, 0..1
+	spread   float64 // the smallest finger's area, 0 the least .. 1 twice that
 	merit    float64 // 0..1
 }
 
@@ -76,15 +102,31 @@ func (s *sheet) fault(code, format string, args ...any) {
 	s.q.Faults = append(s.q.Faults, biometrics.Fault{Code: code, Text: fmt.Sprintf(format, args...)})
 }
 
+func (s *sheet) advise(code, format string, args ...any) {
+	s.q.Advice = append(s.q.Advice, biometrics.Fault{Code: code, Text: fmt.Sprintf(format, args...)})
+}
+
 func (s *sheet) note(name string, value float64, unit string) {
 	s.q.Components = append(s.q.Components, biometrics.Component{Name: name, Value: math.Round(value*100) / 100, Unit: unit})
 }
 
-// result closes the sheet: the score of a refused image stays in the lower half.
+// urgent is the order in which faults and advice are said.
+var urgent = []string{
+	"resolution-unknown", "resolution", "resolution-implausible", "image-size", "colour", "inverted", "no-print", "too-few", "too-many",
+	"lifted", "too-fast", "slid", "smeared", "double-contact", "rolled-back", "over-inked", "contrast", "cut", "print-size", "unclear", "press-less", "press-more", "roll-further",
+}
+
+// result closes the sheet.
 func (s *sheet) result() biometrics.Quality {
+	first := func(a, b biometrics.Fault) int { return slices.Index(urgent, a.Code) - slices.Index(urgent, b.Code) }
+	slices.SortStableFunc(s.q.Faults, first)
+	slices.SortStableFunc(s.q.Advice, first)
 	s.q.Score = int(math.Round(100 * min(max(s.merit, 0), 1)))
-	if !s.q.Accepted() {
+	switch {
+	case !s.q.Accepted():
 		s.q.Score = min(s.q.Score, 49)
+	case len(s.q.Advice) > 0:
+		s.q.Score = min(s.q.Score, 79)
 	}
 	return s.q
 }
@@ -111,6 +153,14 @@ func (s *sheet) resolution(img image.Image) bool {
 
 // half says that the picture is to be brought from 1000 down to 500 ppi.
 func (s *sheet) half() bool { return s.ppi > 750 }
+
+// scale is how many pixels of the picture one at 500 ppi is.
+func (s *sheet) scale() int {
+	if s.half() {
+		return 2
+	}
+	return 1
+}
 
 // frame checks the size of the picture.
 func (s *sheet) frame(img image.Image) bool {
@@ -164,9 +214,13 @@ func (s *sheet) look(img image.Image) {
 		s.fault("over-inked", "Parts of the print are solid black: use less ink or pressure, or dry the finger, and capture again.")
 	}
 	s.count()
+	whole := f.whole(s.fingers)
+	s.chart(f, whole)
 	s.sizes()
-	s.roll(f)
 	s.texture(f)
+	if len(s.Position.Fingers()) == 1 {
+		s.alone(g, f, whole)
+	}
 }
 
 // absent says why there is no print at all.
@@ -208,10 +262,10 @@ func (s *sheet) sizes() {
 	s.note("print-width", width, "mm")
 	s.note("print-height", height, "mm")
 	l := s.limit
-	s.merit += 0.3 * ramp(area, l.area, 2*l.area)
+	s.spread = ramp(area, l.area, 2*l.area)
+	s.merit += 0.7*s.mean + 0.3*s.spread
 	switch {
-	case width < l.width && s.Impression.Rolled():
-		s.fault("print-size", "The print is only %.0f mm wide: roll the %v from nail edge to nail edge.", width, s.Position)
+	case width < l.width && s.Impression.Rolled(): // said by roll, which knows the side
 	case width < l.width, height < l.height, area < l.area:
 		s.fault("print-size", "The print covers only %.0f x %.0f mm: lay the whole pad of each finger flat and capture again (%v).", width, height, s.Position)
 	}
@@ -219,12 +273,13 @@ func (s *sheet) sizes() {
 
 // texture judges the ridges themselves: period, contrast, clarity.
 func (s *sheet) texture(f field) {
-	var periods, stds, clarities, means []float64
+	var periods, stds, clarities, means, certainties, locals, duties []float64
 	for _, r := range s.fingers {
 		for _, i := range r.cells {
 			if b := f.blocks[i]; b.ridge {
 				periods, stds = append(periods, b.period), append(stds, b.std)
 				clarities, means = append(clarities, b.clarity), append(means, b.mean)
+				certainties, locals, duties = append(certainties, b.ocl()), append(locals, b.local), append(duties, b.duty)
 			}
 		}
 	}
@@ -233,7 +288,12 @@ func (s *sheet) texture(f field) {
 	s.note("contrast", contrast, "")
 	s.note("clarity", clarity, "")
 	s.note("brightness", mean, "")
-	s.merit += 0.2*ramp(contrast, leastContrast, 90) + 0.5*ramp(clarity, leastMedianClarity, 0.85)
+	s.note("orientation-certainty", median(certainties), "")
+	s.note("local-clarity", median(locals), "")
+	s.note("ridge-share", 100*average(duties), "%")
+	if p := pressed(average(duties)); p.Code != "" {
+		s.q.Advice = append(s.q.Advice, p)
+	}
 	if period < leastPeriod || period > mostPeriod {
 		s.fault("resolution-implausible", "Ridges %.2f mm apart cannot be at %d pixels per inch: check the resolution of the scanner.", period, s.ppi)
 	}
@@ -246,6 +306,22 @@ func (s *sheet) texture(f field) {
 	if ground, ok := f.ground(); ok && ground < mean {
 		s.fault("inverted", "The ridges are lighter than the ground: set the scanner to dark ridges on white.")
 	}
+}
+
+// How wide ridges are of ridges and valleys where nothing is to be said: so were all of 210 good
+// rolls, and 374 of 420 that were thickened or thinned by a pixel to each side were not.
+const leastDuty, mostDuty = 0.37, 0.57
+
+// pressed says by the width of the ridges whether to press more or less; it is empty where
+// there is nothing to say.
+func pressed(duty float64) biometrics.Fault {
+	switch {
+	case duty > mostDuty:
+		return biometrics.Fault{Code: "press-less", Text: "The ridges are thick and the valleys narrow: press less, or dry the finger."}
+	case duty < leastDuty:
+		return biometrics.Fault{Code: "press-more", Text: "The ridges are thin or broken: press a little more, or moisten the finger."}
+	}
+	return biometrics.Fault{}
 }
 
 // ink measures what is black without ridges in it: its share of the print, and
@@ -290,6 +366,15 @@ func median(v []float64) float64 {
 	}
 	slices.Sort(v)
 	return v[len(v)/2]
+}
+
+// average is 0 for nothing.
+func average(v []float64) float64 {
+	var sum float64
+	for _, x := range v {
+		sum += x
+	}
+	return sum / float64(max(1, len(v)))
 }
 
 // halve averages 2 x 2 pixels.

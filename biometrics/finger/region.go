@@ -67,6 +67,54 @@ type region struct {
 	cells []int           // indices into the field
 }
 
+func (m mask) add(r region) {
+	for _, i := range r.cells {
+		m.on[i] = true
+	}
+}
+
+// closed closes the holes, the unmarked regions that do not reach the picture's edge.
+func (m mask) closed() mask {
+	out := m.where(false, func(on bool, _ int) bool { return on })
+	outside := m.where(false, func(on bool, _ int) bool { return !on })
+	for _, r := range outside.regions() {
+		if r.box.Min.X > 0 && r.box.Min.Y > 0 && r.box.Max.X < m.w && r.box.Max.Y < m.h {
+			out.add(r)
+		}
+	}
+	return out
+}
+
+// depth is how many cells lie between each cell and the nearest that is not marked;
+// beyond the picture's edge none is.
+func (m mask) depth() []int {
+	out := make([]int, len(m.on))
+	for i, on := range m.on {
+		if on {
+			out[i] = 99
+		}
+	}
+	at := func(x, y int) int {
+		if x < 0 || y < 0 || x >= m.w || y >= m.h {
+			return 0
+		}
+		return out[y*m.w+x]
+	}
+	for y := range m.h {
+		for x := range m.w {
+			i := y*m.w + x
+			out[i] = min(out[i], 1+min(at(x-1, y), at(x, y-1), at(x-1, y-1), at(x+1, y-1)))
+		}
+	}
+	for y := m.h - 1; y >= 0; y-- {
+		for x := m.w - 1; x >= 0; x-- {
+			i := y*m.w + x
+			out[i] = min(out[i], 1+min(at(x+1, y), at(x, y+1), at(x+1, y+1), at(x-1, y+1)))
+		}
+	}
+	return out
+}
+
 // area in square millimetres.
 func (r region) area() float64 { return float64(len(r.cells)) * blockArea }
 
@@ -117,9 +165,7 @@ func (m mask) split(r region, widest float64) []region {
 	}
 	const rounds, least = 5, 12 // blocks peeled off at most, and left of a finger at least
 	core := mask{w: m.w, h: m.h, on: make([]bool, len(m.on))}
-	for _, i := range r.cells {
-		core.on[i] = true
-	}
+	core.add(r)
 	for range rounds {
 		core = core.where(true, func(_ bool, n int) bool { return n == 9 })
 		parts := slices.DeleteFunc(core.regions(), func(p region) bool { return len(p.cells) < least })

@@ -64,9 +64,7 @@ func Find(img image.Image, ppi int, expected []biometrics.Position) ([]Segment, 
 func (f field) widen(ridges mask, tips []region) []region {
 	own := mask{w: f.w, h: f.h, on: make([]bool, len(f.blocks))}
 	for _, r := range tips {
-		for _, i := range r.cells {
-			own.on[i] = true
-		}
+		own.add(r)
 	}
 	wide := f.around(own)
 	var all region

@@ -23,6 +23,7 @@ type press struct {
 	slipX, slipY lattice     // how skin stretches, in pixels
 	load         lattice     // pressure and moisture from place to place
 	edge         lattice     // raggedness of the outline
+	now          *contact    // the part that touches at one moment of a roll; nil for all of it
 }
 
 // newPress draws one. turn is the usual turn of the finger in radians, clockwise.
@@ -54,11 +55,12 @@ func (p *press) plain(f *finger, rng *rand.Rand) {
 // print draws the finger into the picture.
 func (p press) print(g *image.Gray, f *finger, rng *rand.Rand) {
 	reach := int(max(p.a, p.b)*1.15) + 20
-	box := image.Rect(p.centre.X-reach, p.centre.Y-reach, p.centre.X+reach, p.centre.Y+reach).Intersect(g.Bounds())
+	box := p.now.within(image.Rect(p.centre.X-reach, p.centre.Y-reach, p.centre.X+reach, p.centre.Y+reach), p.centre).Intersect(g.Bounds())
+	slide := p.now.moved()
 	grit := rng.Uint64() | 1
 	for y := box.Min.Y; y < box.Max.Y; y++ {
 		for x := box.Min.X; x < box.Max.X; x++ {
-			dx, dy := float64(x-p.centre.X), float64(p.centre.Y-y)
+			dx, dy := float64(x-p.centre.X)-slide.x, float64(p.centre.Y-y)-slide.y
 			at := point{dx*p.cos - dy*p.sin, dx*p.sin + dy*p.cos}
 			touch := p.touch(at)
 			if touch <= 0 {
@@ -88,15 +90,16 @@ func (p press) touch(at point) float64 {
 		square = 1 + 0.6*square
 	}
 	r := math.Pow(math.Pow(x, square)+math.Pow(y, square), 1/square)
+	now := p.now.touch(at, y)
 	if r < 0.75 {
-		return 1
+		return now
 	}
-	return min(max((1.03-r+0.02*p.edge.at(at.x, at.y)+0.03*p.load.at(at.x, at.y))*6, 0), 1)
+	return min(now, max((1.03-r+0.02*p.edge.at(at.x, at.y)+0.03*p.load.at(at.x, at.y))*6, 0))
 }
 
 // ink is how much ink there is at a place, 0 to 1.
 func (p press) ink(f *finger, at point, touch, speck float64) float64 {
-	sx := at.x + 4*p.slipX.at(at.x, at.y)
+	sx := at.x + 4*p.slipX.at(at.x, at.y) + p.now.stretched(at)
 	sy := at.y + 4*p.slipY.at(at.x, at.y)
 	h := f.at(sx, sy)
 	load := p.wet + 0.24*p.load.at(at.x, at.y) - 1.1*(1-touch) + p.grain*speck*(1.5-touch)
@@ -127,22 +130,43 @@ func newSheet(w, h int) *image.Gray {
 	return g
 }
 
-// single is one finger on the scanner: 800 x 750 rolled, 500 x 700 plain.
-func (h *Hands) single(p biometrics.Position, rolled bool, rng *rand.Rand) []byte {
-	f := h.fingers[p]
-	w, high := 500, 700
+// sheetOf is the size of a single finger's picture.
+func sheetOf(rolled bool) (w, h int) {
 	if rolled {
-		w, high = 800, 750
+		return 800, 750
 	}
-	g := newSheet(w, high)
+	return 500, 700
+}
+
+// lay puts one finger on the scanner.
+func (h *Hands) lay(p biometrics.Position, rolled bool, rng *rand.Rand) press {
+	w, high := sheetOf(rolled)
 	lay := newPress(rng, image.Pt(w/2+int(8*rng.NormFloat64()), high/2-10+int(6*rng.NormFloat64())), 0)
 	if rolled {
-		lay.rolled(f, rng)
+		lay.rolled(h.fingers[p], rng)
 	} else {
-		lay.plain(f, rng)
+		lay.plain(h.fingers[p], rng)
 	}
+	return lay
+}
+
+// single is one finger on the scanner: 800 x 750 rolled, 500 x 700 plain.
+func (h *Hands) single(c *Capture, rolled bool, rng *rand.Rand) {
+	f := h.fingers[c.Position]
+	g := newSheet(sheetOf(rolled))
+	lay := h.lay(c.Position, rolled, rng)
 	lay.print(g, f, rng)
-	return h.encode(g, p)
+	c.PNG = h.encode(g, c.Position)
+	c.Cores, c.Deltas = lay.places(f.course.cores), lay.places(f.course.deltas)
+}
+
+// places brings points of the finger to pixels of the picture.
+func (p press) places(all []point) (out []image.Point) {
+	for _, at := range all {
+		dx, dy := at.x*p.cos+at.y*p.sin, at.y*p.cos-at.x*p.sin
+		out = append(out, p.centre.Add(image.Pt(int(math.Round(dx)), -int(math.Round(dy)))))
+	}
+	return out
 }
 
 // slap is several fingers laid flat at once: 1600 x 1500 for four, 1200 x 1000

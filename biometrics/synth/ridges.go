@@ -19,6 +19,7 @@ type finger struct {
 	w, h     int
 	height   []float32
 	size     float64 // 1 for a thumb, less for the others
+	course   pattern
 }
 
 // The filter bank: the directions and periods that ridges are grown with.
@@ -87,7 +88,7 @@ func grow(p biometrics.Position, rng *rand.Rand) *finger {
 	course := newPattern(rng, opens, period)
 	w, h := width/grain, height/grain
 	cells := filterRounds(w, h, which(course, w, h), rng)
-	f := &finger{position: p, w: width, h: height, height: enlarge(cells, w, h), size: size}
+	f := &finger{position: p, w: width, h: height, height: enlarge(cells, w, h), size: size, course: course}
 	f.engrave(rng)
 	return f
 }

@@ -13,6 +13,7 @@
 package synth
 
 import (
+	"image"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -28,6 +29,9 @@ type Capture struct {
 	Position   biometrics.Position
 	Impression biometrics.Impression // LivePlain or LiveRolled
 	PNG        []byte                // 8-bit grey, PPI in its pHYs chunk
+	// Cores and Deltas are where the ridges of a single finger turn back and where they
+	// part, in pixels of the picture; an arch has none.
+	Cores, Deltas []image.Point
 }
 
 // Hands are the ten fingers of one person who does not exist.
@@ -56,15 +60,19 @@ func (h *Hands) Capture(p biometrics.Position, rolled bool, attempt uint64) Capt
 	if rolled {
 		c.Impression = biometrics.LiveRolled
 	}
-	stream := uint64(p)<<32 | uint64(c.Impression)<<48 | attempt<<8 | 1
-	rng := rand.New(rand.NewPCG(h.seed, stream))
+	rng := h.chance(p, c.Impression, attempt)
 	switch fingers := p.Fingers(); {
 	case len(fingers) > 1:
 		c.PNG = h.slap(p, fingers, rng)
 	case len(fingers) == 1 && p != biometrics.UnknownFinger:
-		c.PNG = h.single(p, rolled, rng)
+		h.single(&c, rolled, rng)
 	}
 	return c
+}
+
+// chance is what is by chance about one attempt.
+func (h *Hands) chance(p biometrics.Position, i biometrics.Impression, attempt uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(h.seed, uint64(p)<<32|uint64(i)<<48|attempt<<8|1))
 }
 
 // Order is the order of the thirteen captures of Circular 60/2021: the flat

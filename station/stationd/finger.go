@@ -169,13 +169,16 @@ type fingerAssessCmd struct {
 	Rolled   bool     `help:"The finger was rolled from nail to nail."`
 	Missing  int      `help:"How many fingers of the position are not there."`
 	PPI      int      `name:"ppi" help:"Pixels per inch, over what the file says."`
+	PNG      string   `name:"png" placeholder:"FILE" help:"Picture with the quality drawn over the print, red bad to green good, cores as rings, deltas as triangles."`
 }
 
 // assessment is what `finger assess --json` prints.
 type assessment struct {
 	Accepted   bool             `json:"accepted"`
 	Score      int              `json:"score"`
+	Sentence   string           `json:"sentence,omitempty"`
 	Faults     []shownReason    `json:"faults"`
+	Advice     []shownReason    `json:"advice,omitempty"`
 	Components []shownComponent `json:"components"`
 }
 
@@ -191,9 +194,12 @@ type shownComponent struct {
 }
 
 func assessmentOf(q biometrics.Quality) assessment {
-	a := assessment{Accepted: q.Accepted(), Score: q.Score, Faults: []shownReason{}}
+	a := assessment{Accepted: q.Accepted(), Score: q.Score, Sentence: q.Sentence(), Faults: []shownReason{}}
 	for _, f := range q.Faults {
 		a.Faults = append(a.Faults, shownReason(f))
+	}
+	for _, f := range q.Advice {
+		a.Advice = append(a.Advice, shownReason(f))
 	}
 	for _, c := range q.Components {
 		a.Components = append(a.Components, shownComponent(c))
@@ -210,22 +216,37 @@ func (c *fingerAssessCmd) Run(s *session) error {
 	if c.Rolled {
 		gate.Impression = biometrics.LiveRolled
 	}
-	q, err := gate.Assess(img.Image)
+	q, quality, err := gate.Inspect(img.Image)
 	if err != nil {
 		return &station.Error{Kind: station.Correct, What: "assess " + c.In, Err: err}
 	}
-	err = s.show(assessmentOf(q), func(w io.Writer) {
+	if c.PNG != "" {
+		drawn := newSketch(img)
+		drawn.quality(quality)
+		if err := savePNG(c.PNG, drawn, img.PPI); err != nil {
+			return err
+		}
+	}
+	return s.verdict(q, img.PPI)
+}
+
+// verdict prints a judgement; refused is exit 3.
+func (s *session) verdict(q biometrics.Quality, ppi int) error {
+	err := s.show(assessmentOf(q), func(w io.Writer) {
 		for _, m := range q.Components {
 			fmt.Fprintf(w, "  %-24s %8.2f %s\n", m.Name, m.Value, m.Unit)
 		}
-		for _, f := range q.Faults {
+		for _, f := range slices.Concat(q.Faults, q.Advice) {
 			fmt.Fprintf(w, "  %-24s %s\n", f.Code, f.Text)
 		}
 		verdict := "accepted"
 		if !q.Accepted() {
 			verdict = "refused"
 		}
-		fmt.Fprintf(w, "%s: score %d, %s\n", verdict, q.Score, shownPPI(img.PPI))
+		fmt.Fprintf(w, "%s: score %d, %s\n", verdict, q.Score, shownPPI(ppi))
+		if said := q.Sentence(); said != "" {
+			fmt.Fprintln(w, said)
+		}
 	})
 	if err == nil && !q.Accepted() {
 		return exit(exitNotValid)

@@ -75,3 +75,35 @@ func (s sketch) minutia(m finger.Minutia, at image.Point, scale int) {
 	}
 	s.line(toward(float64(m.Angle)/256, radius), toward(float64(m.Angle)/256, 4*radius), c)
 }
+
+// quality lays a print's quality over it, red for 0 to green for 100, and marks its cores with
+// rings and its deltas with triangles.
+func (s sketch) quality(m finger.Map) {
+	for i, v := range m.Value {
+		if v < 0 {
+			continue
+		}
+		at := image.Pt(i%m.W, i/m.W).Mul(m.Block)
+		c := color.RGBA{uint8(min(255, 510-5*int(v))), uint8(min(220, 5*int(v))), 0, 255}
+		draw.DrawMask(s, image.Rectangle{at, at.Add(image.Pt(m.Block, m.Block))}, image.NewUniform(c), image.Point{}, image.NewUniform(color.Alpha{90}), image.Point{}, draw.Over)
+	}
+	for _, p := range m.Cores {
+		s.ngon(p, m.Block, 24)
+	}
+	for _, p := range m.Deltas {
+		s.ngon(p, m.Block, 3)
+	}
+}
+
+// ngon draws an upright polygon of n sides about a place, twice, so that it is seen.
+func (s sketch) ngon(middle image.Point, radius, n int) {
+	for _, r := range []float64{float64(radius), float64(radius) + 1} {
+		corner := func(i int) image.Point {
+			sin, cos := math.Sincos(2 * math.Pi * float64(i) / float64(n))
+			return middle.Add(image.Pt(int(math.Round(r*sin)), int(math.Round(-r*cos))))
+		}
+		for i := range n {
+			s.line(corner(i), corner(i+1), blue)
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package finger
+
+import (
+	"image"
+	"math"
+)
+
+// Map is the quality of a picture from place to place.
+type Map struct {
+	Block int    // side of a block in pixels of the picture: 16 at 500 ppi, 32 at 1000
+	W, H  int    // blocks across and down, from the picture's upper left corner
+	Value []int8 // by rows: 0 worst .. 100 best, -1 where no finger is
+	// Cores and Deltas are where the ridges of a single finger turn back and where they
+	// part, in pixels from the picture's upper left corner. An arch has none.
+	Cores, Deltas []image.Point
+}
+
+// At is the quality of the block that holds a pixel, -1 where no finger is.
+func (m Map) At(p image.Point) int {
+	if m.Block == 0 || p.X < 0 || p.Y < 0 || p.X/m.Block >= m.W || p.Y/m.Block >= m.H {
+		return -1
+	}
+	return int(m.Value[p.Y/m.Block*m.W+p.X/m.Block])
+}
+
+// What a block must exceed to be worth anything and where it can be no better: orientation
+// certainty, clarity, local clarity and the grey values from ridge to valley.
+const (
+	worstCertainty, bestCertainty = 0.40, 0.90
+	worstClarity, bestClarity     = leastClarity, 0.85
+	worstLocal, bestLocal         = 0.65, 0.90
+	worstContrast, bestContrast   = leastContrast / 2, 90.0
+)
+
+// ocl is the orientation certainty level of ISO/IEC 29794-4, 1 - the lesser by the greater
+// eigenvalue of the gradients' covariance matrix.
+func (b block) ocl() float64 { return 2 * b.certainty / (1 + b.certainty) }
+
+// contrast is the difference of ridge and valley in grey values, of a wave with b's deviation.
+func (b block) contrast() float64 { return 2 * math.Sqrt2 * b.std }
+
+// quality is the geometric mean of the four measures, each from 0 at its worst to 1 at its
+// best; 0 without ridges. One that fails cannot be made good by the others.
+func (b block) quality() float64 {
+	if !b.ridge {
+		return 0
+	}
+	return math.Pow(ramp(b.ocl(), worstCertainty, bestCertainty)*ramp(b.clarity, worstClarity, bestClarity)*
+		ramp(b.local, worstLocal, bestLocal)*ramp(b.contrast(), worstContrast, bestContrast), 0.25)
+}
+
+// whole is the mask of regions with the holes in them closed: what the fingers cover.
+func (f field) whole(fingers []region) mask {
+	m := mask{w: f.w, h: f.h, on: make([]bool, len(f.blocks))}
+	for _, r := range fingers {
+		m.add(r)
+	}
+	return m.closed()
+}
+
+// chart draws the map of what the fingers cover.
+func (s *sheet) chart(f field, whole mask) {
+	s.chartOf = Map{Block: blockSize * s.scale(), W: f.w, H: f.h, Value: make([]int8, len(f.blocks))}
+	var sum, n float64
+	for i, b := range f.blocks {
+		s.chartOf.Value[i] = -1
+		if whole.on[i] {
+			q := b.quality()
+			s.chartOf.Value[i] = int8(math.Round(100 * q))
+			sum, n = sum+q, n+1
+		}
+	}
+	s.mean = sum / max(n, 1)
+	s.note("local-quality", 100*s.mean, "")
+}

@@ -1,0 +1,262 @@
+package finger_test
+
+import (
+	"image"
+	"image/draw"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/disintegration/imaging"
+
+	"cardstation/biometrics"
+	"cardstation/biometrics/finger"
+	"cardstation/biometrics/synth"
+)
+
+// shifted reads g at a place, white beyond it.
+func shifted(g *image.Gray, x, y int) float64 {
+	if p := image.Pt(x, y); !p.In(g.Rect) {
+		return 250
+	}
+	return float64(g.Pix[y*g.Stride+x])
+}
+
+// redrawn makes a picture pixel by pixel.
+func redrawn(g *image.Gray, at func(x, y int) float64) *image.Gray {
+	out := image.NewGray(g.Rect)
+	for y := range g.Rect.Dy() {
+		for x := range g.Rect.Dx() {
+			out.Pix[y*out.Stride+x] = uint8(min(max(at(x, y), 0), 255))
+		}
+	}
+	return out
+}
+
+// away draws a shift by at least from and at most to pixels, in any direction.
+func away(rng *rand.Rand, from, to float64) (dx, dy float64) {
+	sin, cos := math.Sincos(2 * math.Pi * rng.Float64())
+	r := from + (to-from)*rng.Float64()
+	return r * cos, r * sin
+}
+
+// slid is what a finger leaves that slides by 3 to 9 pixels in the middle of the roll: beyond
+// a leaning and winding seam the ridges lie elsewhere.
+func slid(g *image.Gray, rng *rand.Rand) *image.Gray {
+	dx, dy := away(rng, 3, 9)
+	at, lean := float64(g.Rect.Dx())*(0.35+0.3*rng.Float64()), 0.1*(rng.Float64()-0.5)
+	return redrawn(g, func(x, y int) float64 {
+		if float64(x) > at+lean*float64(y-g.Rect.Dy()/2)+5*math.Sin(float64(y)/60) {
+			return shifted(g, x-int(math.Round(dx)), y-int(math.Round(dy)))
+		}
+		return shifted(g, x, y)
+	})
+}
+
+// twice is what a finger leaves that touches again 4 to 16 pixels beside, more lightly, and
+// stretched otherwise.
+func twice(g *image.Gray, rng *rand.Rand) *image.Gray {
+	dx, dy := away(rng, 4, 16)
+	share := 0.5 + 0.4*rng.Float64()
+	return redrawn(g, func(x, y int) float64 {
+		sx := x - int(math.Round(dx+1.5*math.Sin(float64(x)/90+float64(y)/130)))
+		sy := y - int(math.Round(dy+1.5*math.Cos(float64(y)/80)))
+		again := 1 - share*(1-shifted(g, sx, sy)/250) + 0.03*rng.NormFloat64()
+		return shifted(g, x, y) * min(again, 1)
+	})
+}
+
+// smeared is what a finger leaves that is pushed along by 8 to 18 pixels while it is pressed.
+func smeared(g *image.Gray, rng *rand.Rand) *image.Gray {
+	dx, dy := away(rng, 8, 18)
+	return redrawn(g, func(x, y int) float64 {
+		var sum float64
+		for k := -8; k <= 8; k++ {
+			t := float64(k) / 16
+			sum += shifted(g, x+int(math.Round(t*dx)), y+int(math.Round(t*dy)))
+		}
+		return sum / 17
+	})
+}
+
+// lightest is what too little ink does, as darkest is what too much does.
+func lightest(g *image.Gray, reach int) *image.Gray {
+	turned := func(v float64) float64 { return 255 - v }
+	return mapped(darkest(mapped(g, turned), reach), turned)
+}
+
+// narrowed wipes the left or the right of a print, so that two thirds of it are left.
+func narrowed(g *image.Gray, left bool) *image.Gray {
+	from, to := g.Rect.Dx(), 0
+	for x := range g.Rect.Dx() {
+		dark := 0
+		for y := range g.Rect.Dy() {
+			if g.Pix[y*g.Stride+x] < 128 {
+				dark++
+			}
+		}
+		if dark > 60 {
+			from, to = min(from, x), max(to, x)
+		}
+	}
+	part := image.Rect(0, 0, from+(to-from)*35/100, g.Rect.Dy())
+	if !left {
+		part = image.Rect(to-(to-from)*35/100, 0, g.Rect.Dx(), g.Rect.Dy())
+	}
+	return filled(clone(g), part, 250)
+}
+
+// roll is a good roll and its gate.
+type roll struct {
+	finger.Assessor
+	img     *image.Gray
+	real    bool
+	capture synth.Capture
+}
+
+// goodRolls are the ten real ones, where they are, and those of synthetic people.
+func goodRolls(t testing.TB, people int) (out []roll) {
+	if _, err := os.Stat(realData); err == nil {
+		for n := 1; n <= 10; n++ {
+			p, i := realPosition(n)
+			out = append(out, roll{Assessor: finger.Assessor{Position: p, Impression: i, PPI: 500}, img: biometrics.Grey(realPrint(t, n)), real: true})
+		}
+	}
+	for n := range people {
+		hands := synth.Grow(uint64(9000 + n))
+		for p := biometrics.RightThumb; p <= biometrics.LeftLittle; p++ {
+			c := hands.Capture(p, true, uint64(n))
+			img, err := biometrics.Decode(c.PNG)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, roll{finger.Assessor{Position: p, Impression: c.Impression, PPI: 500}, biometrics.Grey(img), false, c})
+		}
+	}
+	return out
+}
+
+// planted is one fault: how it is made, the text it is known by, the least share of rolls on
+// which it must be found, and the largest share of good rolls on which it may be said.
+type planted struct {
+	name  string
+	make  func(*image.Gray, *rand.Rand) *image.Gray
+	said  string
+	found float64
+	wrong float64
+}
+
+var plantedFaults = []planted{
+	{"slid", slid, "slid", 0.1, 0},
+	{"touched twice", twice, "touched twice", 0.15, 0},
+	{"smeared", smeared, "smeared one way", 0.8, 0},
+	{"pressed too much", func(g *image.Gray, _ *rand.Rand) *image.Gray { return darkest(g, 1) }, "press less", 0.5, 0},
+	{"pressed too little", func(g *image.Gray, _ *rand.Rand) *image.Gray { return lightest(g, 1) }, "press a little more", 0.4, 0},
+	// One of the ten real rolls ends close to its core.
+	{"left missing", func(g *image.Gray, _ *rand.Rand) *image.Gray { return narrowed(g, true) }, "further to the left", 0.65, 0.05},
+	{"right missing", func(g *image.Gray, _ *rand.Rand) *image.Gray { return narrowed(g, false) }, "further to the right", 0.65, 0},
+}
+
+// says that a fault or an advice has these words.
+func says(q biometrics.Quality, words string) bool {
+	for _, f := range slices.Concat(q.Faults, q.Advice) {
+		if strings.Contains(f.Text, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestPlantedFaultsOfARollAreSaid plants what a roll may suffer into good rolls, as many people's
+// as CARDSTATION_HANDS says, and counts how often it is said, and how often of the good ones.
+func TestPlantedFaultsOfARollAreSaid(t *testing.T) {
+	people, _ := strconv.Atoi(os.Getenv("CARDSTATION_HANDS"))
+	all := goodRolls(t, max(people, 1))
+	var good []biometrics.Quality
+	for _, r := range all {
+		q := assess(t, r.Assessor, r.img)
+		good = append(good, q)
+		if !q.Accepted() {
+			t.Errorf("a good roll, %v, real %v: %v", r.Position, r.real, q.Reasons())
+		}
+	}
+	for n, fault := range plantedFaults {
+		rng := rand.New(rand.NewPCG(3, uint64(n)))
+		var found, wrong int
+		for i, r := range all {
+			if q := assess(t, r.Assessor, fault.make(r.img, rng)); says(q, fault.said) {
+				found++
+			}
+			if says(good[i], fault.said) {
+				wrong++
+			}
+		}
+		total := float64(len(all))
+		t.Logf("%s: said of %d, and of %d good ones, of %d", fault.name, found, wrong, len(all))
+		if float64(found) < fault.found*total || float64(wrong) > fault.wrong*total {
+			t.Errorf("%s: said of %d, want %.0f, and of %d good ones, want at most %.0f", fault.name, found, fault.found*total, wrong, fault.wrong*total)
+		}
+	}
+}
+
+func TestCoresAndDeltasAreFoundWhereTheyWereMade(t *testing.T) {
+	var made, found, wrong int
+	for _, r := range goodRolls(t, 2) {
+		if r.real {
+			continue
+		}
+		_, m, err := r.Inspect(r.img)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range []struct{ truth, seen []image.Point }{{r.capture.Cores, m.Cores}, {r.capture.Deltas, m.Deltas}} {
+			made += len(k.truth)
+			near := 0
+			for _, at := range k.truth {
+				if slices.ContainsFunc(k.seen, func(p image.Point) bool {
+					p = p.Sub(at)
+					return p.X*p.X+p.Y*p.Y < 28*28
+				}) {
+					near++
+				}
+			}
+			found += near
+			wrong += len(k.seen) - near
+		}
+	}
+	t.Logf("%d of %d found, %d where there is none", found, made, wrong)
+	if found*10 < made*9 || wrong*20 > made {
+		t.Errorf("%d of %d found, %d where there is none", found, made, wrong)
+	}
+}
+
+// TestTheMapFallsWhereTheRidgesAreWorse blurs a part of a print.
+func TestTheMapFallsWhereTheRidgesAreWorse(t *testing.T) {
+	g := captured(t, biometrics.RightIndex)
+	a := finger.Assessor{Position: biometrics.RightIndex, Impression: biometrics.LiveRolled, PPI: 500}
+	part := image.Rect(320, 320, 400, 400)
+	worse := clone(g)
+	draw.Draw(worse, part, imaging.Blur(g, 3), part.Min, draw.Src)
+	big := imaging.Resize(worse, 2*g.Rect.Dx(), 0, imaging.Linear)
+	_, before, _ := a.Inspect(g)
+	_, after, _ := a.Inspect(worse)
+	a.PPI = 1000
+	_, twofold, _ := a.Inspect(big)
+	at := image.Pt(360, 360)
+	if b, n, o := before.At(at), after.At(at), before.At(image.Pt(3, 3)); b < 70 || n > b-30 || o != -1 {
+		t.Errorf("quality %d before, %d after, %d beside the finger", b, n, o)
+	}
+	if n := twofold.At(at.Mul(2)); n > before.At(at)-30 || twofold.Block != 32 {
+		t.Errorf("quality %d at 1000 ppi, blocks of %d", n, twofold.Block)
+	}
+	if len(before.Cores) == 0 || len(twofold.Cores) != len(before.Cores) {
+		t.Fatalf("cores %v and %v", before.Cores, twofold.Cores)
+	}
+	if d := twofold.Cores[0].Sub(before.Cores[0].Mul(2)); d.X*d.X+d.Y*d.Y > 70*70 {
+		t.Errorf("core at %v and %v", before.Cores[0], twofold.Cores[0])
+	}
+}
