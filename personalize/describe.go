@@ -67,6 +67,9 @@ func (p Plan) Describe() (Description, error) {
 func channelOf(a access.Access) string {
 	switch a := a.(type) {
 	case opening:
+		if a.version == anyVersion {
+			return fmt.Sprintf("scp03 with the key set that the chip has, level %02X", a.manager.level)
+		}
 		return fmt.Sprintf("scp03 with key version %02X, level %02X", a.version, a.manager.level)
 	case emrtd.Chip:
 		return "none"

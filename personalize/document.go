@@ -51,6 +51,9 @@ func (c compiler) emrtd(m manager) ([]Stage, emrtd.Content, error) {
 	}
 	door, err := c.door(content)
 	stages[len(stages)-1].Prove = document{p.chip, door, lasting}.prove
+	for i := range stages {
+		stages[i].Document = true
+	}
 	return stages, content, err
 }
 

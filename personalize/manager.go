@@ -2,7 +2,6 @@ package personalize
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -93,47 +92,18 @@ func (m manager) unknownVersion(v byte) error {
 	return fmt.Errorf("card manager has key version %02X, neither the maker's %02X nor the issuer's %02X", v, m.transport, m.issuer)
 }
 
-// replaced tells whether the issuer's key set is on the chip, by the key version in
-// the answer to INITIALIZE UPDATE (GlobalPlatform Amendment D, 7.1.1): no key is
-// needed to ask.
-func (m manager) replaced(c card.Card) (bool, error) {
-	if err := selectApplication(c, m.aid); err != nil {
-		return false, err
-	}
-	challenge := make([]byte, 8)
-	if _, err := rand.Read(challenge); err != nil {
-		return false, err
-	}
-	b, err := card.Do(c, card.Command{CLA: 0x80, INS: 0x50, Data: challenge, Ne: card.MaxShortNe})
-	if err != nil {
-		return false, err
-	}
-	if len(b) < 13 {
-		return false, fmt.Errorf("initialize update answers %d bytes", len(b))
-	}
-	switch version := b[10]; version {
-	case m.issuer:
-		return true, nil
-	case m.transport:
-		return false, nil
-	default:
-		return false, m.unknownVersion(version)
-	}
-}
-
 // keysStage replaces the maker's key set with the issuer's. Its one command is its
-// lock: PUT KEY takes effect whole or not at all, and replaced tells which.
+// lock: PUT KEY takes effect whole or not at all. The chip's answer to INITIALIZE UPDATE
+// for no key set in particular says which one it has (GlobalPlatform Amendment D,
+// 7.1.1), and the channel is opened with that.
 func (m manager) keysStage() Stage {
-	return Stage{
-		Name:   "card-manager",
-		Locked: m.replaced,
-		Open:   opening{m, nil, m.transport}, // replaced has just selected it
-		Steps:  []Step{putKeys{m}},
-	}
+	return Stage{Name: "card-manager", Open: opening{m, m.aid, anyVersion}, Steps: []Step{putKeys{m}}}
 }
 
-// putKeys is the step of PUT KEY. Inside the channel that the maker's keys opened,
-// it never holds: replaced has been asked before.
+// anyVersion asks for the chip's first key set.
+const anyVersion = 0
+
+// putKeys is the step of PUT KEY. It holds where the issuer's keys opened the channel.
 type putKeys struct{ manager }
 
 func (putKeys) Name() string { return "card-manager/issuer-keys" }
@@ -143,7 +113,11 @@ func (s putKeys) Tells() string {
 	return fmt.Sprintf("the maker's keys of version %02X are replaced by the card's own, version %02X", s.transport, s.issuer)
 }
 
-func (putKeys) Holds(card.Card) (bool, error) { return false, nil }
+// Holds sends nothing.
+func (s putKeys) Holds(c card.Card) (bool, error) {
+	channel, ok := c.(session)
+	return ok && channel.info.Version == s.issuer, nil
+}
 
 // Do is PUT KEY for the three keys of a set at once (GlobalPlatform Card Specification
 // 2.3.1, 11.8; Amendment D, 7.2).

@@ -92,6 +92,8 @@ type Stage struct {
 	// Prove reads back, with no more rights than a holder of the card has, what a
 	// finished stage left on the chip; nil where there is nothing to read.
 	Prove func(card.Card) (Proof, error)
+	// Document says that it is a stage of the travel document: see Plan.ReadBack.
+	Document bool
 	// Note is what the type of card cannot do and a person should know of; mostly
 	// empty.
 	Note string
@@ -115,7 +117,12 @@ type Plan struct {
 	SOD      string     // SHA-256 of the EF.SOD it writes, hex; empty where the profile writes no eMRTD
 	// ProvesChip says that the finished card can be asked for chip authentication.
 	ProvesChip bool
-	Stages     []Stage
+	// ReadBack says that the caller reads the finished document back by itself, and
+	// holds its EF.SOD against SOD. Run then leaves out the proof of a document that it
+	// has written itself, for a chip takes long to open; Receipt.SOD is then empty. One
+	// that it finds finished is proved all the same.
+	ReadBack bool
+	Stages   []Stage
 }
 
 // String names profile and chip.

@@ -189,8 +189,8 @@ func FuzzIdentify(f *testing.F) {
 		if chip, err := Identify(card.Over(&played{script})); err == nil && !strings.Contains(chip, ":") {
 			t.Errorf("identity %q", chip)
 		}
-		m := manager{managerProfile: managerProfile{aid: cardManager, transport: 0xFF, issuer: 1}}
-		_, _ = m.replaced(card.Over(&played{script}))
+		m := manager{managerProfile: managerProfile{aid: cardManager, transport: 0xFF, issuer: 1, level: 0x33}, authority: Authority{Demo: true}}
+		_, _ = opening{m, m.aid, anyVersion}.Open(card.Over(&played{script}))
 		_, _ = secured{}.Holds(card.Over(&played{script}))
 	})
 }

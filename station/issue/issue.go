@@ -3,6 +3,8 @@ package issue
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,15 +67,20 @@ func (l *Line) Issue(ctx context.Context, reader string, c card.Card) (station.O
 			return order, err
 		}
 	}
+	plan.ReadBack = plan.SOD != "" // by readBack, as an office would
 	l.set(reader, func(s *ReaderStatus) { s.Total = len(plan.Steps()) })
+	notes := newEvidence(func(step string) error { return l.cfg.Orders.Step(context.WithoutCancel(ctx), order, step) })
 	made, err := personalize.Run(ctx, c, plan, func(step string) error {
 		l.set(reader, func(s *ReaderStatus) { s.Step, s.Done = step, s.Done+1 })
-		return l.cfg.Orders.Step(context.WithoutCancel(ctx), order, step)
+		return notes.add(step)
 	})
+	if late := notes.close(); err == nil {
+		err = late
+	}
 	if err != nil {
 		return order, l.failChip(ctx, order, err)
 	}
-	checks, err := l.readBack(c, order, plan, made)
+	checks, err := l.readBack(c, order, plan, &made)
 	if err != nil {
 		if _, gone := personalize.Identify(c); errors.Is(gone, card.ErrGone) || errors.Is(gone, card.ErrNoAnswer) {
 			err = fmt.Errorf("%w: %w", err, gone) // the chip left; it did nothing wrong
@@ -166,8 +173,8 @@ func receipt(o station.Order, made personalize.Receipt, reader string, checks []
 
 // readBack reads the locked chip as a verifier would. Any check that fails, and
 // any that could not be done, but chip authentication where the plan gave the chip no
-// key for it, is an error.
-func (l *Line) readBack(c card.Card, o station.Order, plan personalize.Plan, made personalize.Receipt) ([]station.Check, error) {
+// key for it, is an error. So is another EF.SOD than the one that was written.
+func (l *Line) readBack(c card.Card, o station.Order, plan personalize.Plan, made *personalize.Receipt) ([]station.Check, error) {
 	var checks []station.Check
 	for _, slot := range slices.Sorted(maps.Keys(made.Certificates)) {
 		checks = append(checks, station.Check{Name: "PIV key and certificate " + slot, Result: station.Passed}) // read back by the stage's proof
@@ -183,6 +190,12 @@ func (l *Line) readBack(c card.Card, o station.Order, plan personalize.Plan, mad
 		}
 		if r.Result == lds.Failed || r.Result == lds.NotDone && (r.Name != emrtd.CheckChip || plan.ProvesChip) {
 			return checks, fmt.Errorf("read back: %s: %s: %s", r.Name, r.Result, r.Why)
+		}
+	}
+	if made.SOD == "" {
+		sum := sha256.Sum256(files[lds.SOD])
+		if made.SOD = hex.EncodeToString(sum[:]); made.SOD != plan.SOD {
+			return checks, errors.New("read back: the chip holds another EF.SOD than it was given")
 		}
 	}
 	own, err := ofOrder(files, o)
