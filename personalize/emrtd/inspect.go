@@ -35,10 +35,14 @@ var Everyday = []lds.FileID{lds.COM, lds.SOD, lds.DG1, lds.DG2, lds.DG(5), lds.D
 // row, also those that could not be done, with the reason; what the chip does wrong
 // is in the rows, never an error.
 func Inspect(c card.Card, door access.Access, trust lds.Trust, now time.Time, want ...lds.FileID) (lds.Files, []lds.Check) {
-	if len(want) == 0 {
-		want = Everyday
+	i := inspection{trust: trust, now: now, want: want}
+	return i.run(c, door)
+}
+
+func (i *inspection) run(c card.Card, door access.Access) (lds.Files, []lds.Check) {
+	if i.started = make(chan struct{}); len(i.want) == 0 {
+		i.want = Everyday
 	}
-	i := inspection{trust: trust, now: now, want: want, started: make(chan struct{})}
 	if lengths, err := i.reader.lengths(c); err == nil {
 		i.reader.Longest = lengths.Longest()
 	}
@@ -71,6 +75,7 @@ type inspection struct {
 	trust   lds.Trust
 	now     time.Time
 	want    []lds.FileID
+	seen    func(lds.FileID, []byte) // may be nil; see Printed.Seen
 	reader  Reader
 	begun   bool
 	started chan struct{} // closed when what begin began is done
@@ -106,6 +111,10 @@ func refused(err error) bool {
 // listed reads of what is wanted what EF.COM or EF.SOD lists, and all of it where neither can
 // tell.
 func (i *inspection) listed(c card.Card) (lds.Files, []Note, error) {
+	face, err := i.face(c)
+	if err != nil {
+		return nil, nil, err
+	}
 	index, notes, err := i.reader.Read(c, slices.DeleteFunc(slices.Clone(i.want), inGroup)...)
 	if err != nil {
 		return index, notes, err
@@ -118,12 +127,34 @@ func (i *inspection) listed(c card.Card) (lds.Files, []Note, error) {
 		known := comErr == nil || sodErr == nil
 		return !inGroup(id) || known && !signed && !slices.Contains(common.Groups, id)
 	})
+	if len(face) > 0 { // where nothing lists it, it is not of the document
+		groups = slices.DeleteFunc(groups, func(id lds.FileID) bool {
+			if id == lds.DG2 {
+				index[id] = face
+			}
+			return id == lds.DG2
+		})
+	}
 	if len(groups) == 0 {
 		return index, notes, nil
 	}
 	files, more, err := i.reader.Read(c, groups...)
 	maps.Copy(files, index)
 	return files, append(notes, more...), err
+}
+
+// face reads DG2 before all else where somebody waits to see it; nothing where the chip
+// has none.
+func (i *inspection) face(c card.Card) ([]byte, error) {
+	if i.seen == nil || !slices.Contains(i.want, lds.DG2) {
+		return nil, nil
+	}
+	files, _, err := i.reader.Read(c, lds.DG2)
+	if face := files[lds.DG2]; err == nil && face != nil {
+		i.seen(lds.DG2, face)
+		return face, nil
+	}
+	return nil, err
 }
 
 func inGroup(id lds.FileID) bool { return id.Group() > 0 }

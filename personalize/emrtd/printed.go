@@ -16,6 +16,10 @@ import (
 type Printed struct {
 	MRZ access.MRZ // zero where it is not known
 	CAN string     // 6 digits; empty where it is not known
+	// Seen is told of DG2 as soon as Inspect has read it, which is then before all other
+	// files: nothing of it has been checked yet, not even that it is of this document. It
+	// must not block. May be nil.
+	Seen func(id lds.FileID, file []byte)
 }
 
 // ErrNoKey means that the chip opens to nothing that was given.
@@ -27,6 +31,7 @@ type Opening struct {
 	How  string
 	// CardAccess is EF.CardAccess as the chip gave it; nil where it gave none.
 	CardAccess []byte
+	reader     Reader // as it found the chip
 }
 
 // Choose asks the chip, as it lies there, how it wants to be opened: PACE where
@@ -35,7 +40,7 @@ type Opening struct {
 // it; one that cannot be opened with what is printed is ErrNoKey.
 func (p Printed) Choose(c card.Card) (Opening, error) {
 	o := Opening{}
-	raw, err := cardAccess(c)
+	raw, err := o.reader.cardAccess(c)
 	if err != nil {
 		return o, err
 	}
@@ -70,11 +75,16 @@ func (p Printed) Inspect(c card.Card, trust lds.Trust, now time.Time, want ...ld
 	if err != nil {
 		return nil, []lds.Check{undone(CheckAccess, err)}
 	}
-	files, rows := Inspect(c, way.Door, trust, now, want...)
+	inspect := func(way Opening) (lds.Files, []lds.Check) {
+		i := inspection{trust: trust, now: now, want: want, seen: p.Seen, reader: Reader{master: way.reader.master}}
+		return i.run(c, way.Door)
+	}
+	files, rows := inspect(way)
 	if _, pace := way.Door.(access.PACE); pace && rows[0].Result != lds.Passed {
 		if again, err := p.fallback(way, rows[0].Why); err == nil {
 			way = again
-			files, rows = Inspect(c, way.Door, trust, now, want...)
+			way.reader.master = false
+			files, rows = inspect(way)
 		}
 	}
 	if rows[0].Result != lds.Passed {
@@ -129,12 +139,11 @@ func (p Printed) password() (access.Password, string, error) {
 
 // cardAccess reads EF.CardAccess of the master file; nil where the chip has none or
 // does not give it.
-func cardAccess(c card.Card) ([]byte, error) {
-	var reader Reader
-	if _, err := reader.selectMaster(c); err != nil { // some refuse it and give the file all the same
+func (r *Reader) cardAccess(c card.Card) ([]byte, error) {
+	if _, err := r.selectMaster(c); err != nil { // some refuse it and give the file all the same
 		return nil, err
 	}
-	files, _, err := reader.Read(c, lds.CardAccess)
+	files, _, err := r.Read(c, lds.CardAccess)
 	var refused *card.Error
 	var status card.Status
 	if err != nil && !errors.As(err, &refused) && !errors.As(err, &status) {

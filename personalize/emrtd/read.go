@@ -35,6 +35,9 @@ const (
 	maxReads = maxFile / 32
 	// lastEven is the last offset that the even READ BINARY can carry.
 	lastEven = 0x7FFF
+	// usual is the most that is asked for of a file whose length is not known: all of
+	// most of them. EF.SOD may have been given much more room than it fills.
+	usual = 1024
 	// headerLength is read first of each file: enough for any tag and length.
 	headerLength = 8
 )
@@ -55,6 +58,7 @@ type Reader struct {
 	// Cautious reads as the least of chips lets itself be read: every file
 	// selected, its header first. It is set by itself where the chip refuses more.
 	Cautious bool
+	master   bool // the master file is selected
 	control  bool // the chip selects only where it may give control information
 	notes    []Note
 }
@@ -161,7 +165,7 @@ func (r *Reader) file(c card.Card, id lds.FileID) ([]byte, error) {
 // A chip that will have none of this is read cautiously from then on.
 func (r *Reader) start(c card.Card, id lds.FileID) (data []byte, end bool, err error) {
 	if !r.Cautious {
-		n := min(r.Longest, safeLongest)
+		n := min(r.Longest, usual)
 		if id == lds.DG2 {
 			n = min(r.Longest, card.MaxExtendedNe)
 		}

@@ -50,7 +50,12 @@ func refusal(cmd card.Command, sw card.Status) error {
 // selectMaster selects the master file (ISO/IEC 7816-4:2020, 11.2.2), by its
 // identifier or, where the chip refuses that, without (Doc 9303-10, 3.6.1). Some chips
 // refuse both, each with a status of its own, and give its files all the same.
-func (r *Reader) selectMaster(c card.Card) (card.Status, error) {
+// Where it lies selected, nothing is asked.
+func (r *Reader) selectMaster(c card.Card) (sw card.Status, err error) {
+	if r.master {
+		return card.OK, nil
+	}
+	defer func() { r.master = err == nil && sw == card.OK }()
 	named, err := r.selects(c, card.Command{INS: 0xA4, P2: 0x0C, Data: []byte{0x3F, 0x00}})
 	if err != nil || named.SW == card.OK {
 		return named.SW, err
@@ -108,6 +113,7 @@ func (r *Reader) enterSelected(c card.Card, aid []byte, door access.Access) (car
 }
 
 func (r *Reader) selectAID(c card.Card, aid []byte) error {
+	r.master = false
 	cmd := card.Command{INS: 0xA4, P1: 0x04, P2: 0x0C, Data: aid}
 	resp, err := r.selects(c, cmd)
 	if err == nil {

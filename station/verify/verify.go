@@ -135,11 +135,25 @@ func Patience(ctx context.Context) (context.Context, context.CancelFunc) {
 // nothing of a daemon. An error is for a key that cannot open any chip; everything
 // that the card does is in the verdict.
 func Judge(ctx context.Context, c card.Card, key Key, trust lds.Trust, list Revocations, now func() time.Time) (station.Verdict, lds.Files, error) {
+	return JudgeShowing(ctx, c, key, trust, list, now, nil)
+}
+
+// JudgeShowing is Judge that reads the portrait first and gives it to show at once,
+// while the checks are still under way: it may be anybody's, and only the verdict says
+// whose it is. show must not block; it is not called where there is no portrait.
+func JudgeShowing(ctx context.Context, c card.Card, key Key, trust lds.Trust, list Revocations, now func() time.Time, show func(portrait []byte)) (station.Verdict, lds.Files, error) {
 	start := now()
 	v := station.Verdict{Format: station.Format, At: start.UTC()}
 	printed, err := key.Printed()
 	if err != nil {
 		return v, nil, err
+	}
+	if show != nil {
+		printed.Seen = func(_ lds.FileID, dg2 []byte) {
+			if portrait, err := lds.Picture(dg2); err == nil {
+				show(portrait)
+			}
+		}
 	}
 	files, checks := printed.Inspect(c, trust, start)
 	for _, ch := range checks {
