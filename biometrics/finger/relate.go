@@ -100,6 +100,16 @@ func (s *sequence) slaps() {
 			s.report("wrong-finger", []int{i}, "%s shows other fingers than entered: check which are missing, and take it again.", capital(s.name(i)))
 		}
 	}
+	if len(wrong) == 1 {
+		// Of the other slap its rolls may be to come; that those which tell find nothing of theirs in it tells too.
+		other := slices.IndexFunc(s.captures, func(c SequenceCapture) bool {
+			return c.Position != s.captures[wrong[0]].Position && len(c.Position.Fingers()) == 4
+		})
+		if other >= 0 && !s.blamed[other] && s.vote(other).own == 0 {
+			wrong = append(wrong, other)
+			slices.Sort(wrong)
+		}
+	}
 	switch len(wrong) {
 	case 2:
 		s.report("hands-swapped", wrong, "%s and %s are swapped: take each again with its own hand.", capital(s.name(wrong[0])), s.name(wrong[1]))
@@ -108,6 +118,27 @@ func (s *sequence) slaps() {
 		isLeft := s.captures[wrong[0]].Position == biometrics.LeftFour
 		s.report("other-hand", wrong, "%s shows the %s hand: take it again with the %s hand.", capital(s.name(wrong[0])), hand[!isLeft], hand[isLeft])
 	}
+}
+
+// open tells whether one roll more of its hand would tell if it is the roll that is wrong or
+// the slap of the other hand in which it is seen.
+func (s *sequence) open(roll, flat piece) bool {
+	own, rolls := 0, 0 // of its hand: flat fingers, each of which is rolled in the end, and rolls so far
+	for _, one := range s.pieces {
+		switch {
+		case one.position == biometrics.UnknownFinger || left(one.position) != left(roll.position) || thumb(one.position):
+		case one.rolled:
+			rolls++
+		default:
+			own++
+		}
+	}
+	return !thumb(roll.position) && !thumb(flat.position) && left(flat.position) != left(roll.position) &&
+		flat.position != opposite(roll.position) && s.vote(flat.capture).own == 0 && rolls < 2 && own >= 2
+}
+
+func thumb(p biometrics.Position) bool {
+	return p == biometrics.RightThumb || p == biometrics.LeftThumb
 }
 
 // hands finds the rolls of the hands swapped: of each hand two or more that show the same
@@ -205,13 +236,19 @@ func (s *sequence) swaps() {
 			back, crossed = s.shown(partner, SameFinger)
 		}
 		there = there && crossed && s.pieces[back].position == roll.position
-		switch thumb := is == opposite(roll.position) && (is == biometrics.RightThumb || is == biometrics.LeftThumb); {
-		case there && thumb:
+		switch thumbs := thumb(is) && thumb(roll.position); {
+		case there && thumbs:
 			s.report("fingers-swapped", []int{s.pieces[flat].capture, roll.capture, s.pieces[partner].capture},
 				"The thumbs are swapped, in %s or in their rolls: take it again with the left thumb on the left, and where this is said once more roll the right thumb and the left thumb again.", s.name(s.pieces[flat].capture))
 		case there:
 			s.report("fingers-swapped", []int{roll.capture, s.pieces[partner].capture}, "%s and %s are swapped: roll both again, each in its own slot.",
 				capital(s.name(roll.capture)), s.name(s.pieces[partner].capture))
+		case thumbs:
+			s.report("wrong-finger", []int{roll.capture}, "%s is the %v in %s: roll the %v again, and where this is said once more take that picture again with the left thumb on the left.",
+				capital(s.name(roll.capture)), is, s.name(s.pieces[flat].capture), roll.position)
+		case s.open(roll, s.pieces[flat]):
+			s.report(CannotTell, []int{roll.capture}, "%s is seen in %s where the %v should be: go on, the next roll tells which of the two is to be taken again.",
+				capital(s.name(roll.capture)), s.name(s.pieces[flat].capture), is)
 		default:
 			s.report("wrong-finger", []int{roll.capture}, "%s is the %v: roll the %v again.", capital(s.name(roll.capture)), is, roll.position)
 		}

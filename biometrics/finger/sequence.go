@@ -16,6 +16,11 @@ type SequenceCapture struct {
 	Image    image.Image
 	PPI      int                   // as for Extract
 	Missing  []biometrics.Position // fingers of Position that are not there
+	// Name is the picture's own, as its digest is: Hands reads a picture once under it. Where
+	// it is empty, the picture is read at every check.
+	Name string
+	// Load gives the picture where Image is nil. It is called only for one that is not known.
+	Load func() (image.Image, error)
 }
 
 // Finding is one thing that the pictures of an enrolment say about each other.
@@ -56,18 +61,64 @@ const SameSlot = SameFinger - 10
 // absent; a slot that comes twice, a position that is none, or a picture that is not of 500 or
 // 1000 ppi, is an error. That a stranger's finger was rolled cannot be told from a print that
 // is too poor to be matched: both are cannot-tell.
-func Sequence(captures []SequenceCapture) (Findings, error) {
-	s := sequence{captures: captures}
+func Sequence(captures []SequenceCapture) (Findings, error) { return new(Hands).Check(captures) }
+
+// Hands makes the check of Sequence again and again while an enrolment grows. It remembers what
+// it read in the pictures of the last check and how alike their fingers were, so that a
+// check with one new picture costs the reading of that one and its comparisons. The zero
+// value is ready; it is not for several goroutines at once.
+type Hands struct {
+	read   map[string]reading
+	scores map[[2]*Print]float64
+	rolls  map[biometrics.Position]Rolled
+}
+
+// Rolled is what was read in the roll of one finger.
+type Rolled struct {
+	Template Template
+	Print    *Print
+}
+
+// Rolled gives what the last check read in the roll of a position; not where there was none or
+// no ridges were seen in it.
+func (h *Hands) Rolled(p biometrics.Position) (Rolled, bool) {
+	r, ok := h.rolls[p]
+	return r, ok
+}
+
+// Check says what the captures say about each other; see Sequence. While the enrolment is not
+// complete it says what is certain already: a finding may name a capture that was taken long
+// before the one that gave it away.
+func (h *Hands) Check(captures []SequenceCapture) (Findings, error) {
+	s := sequence{captures: captures, blamed: map[int]bool{}}
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("check sequence: %w", err)
 	}
-	if err := s.cut(); err != nil {
+	readings, err := s.read(h.read)
+	if err != nil {
 		return nil, fmt.Errorf("check sequence: %w", err)
 	}
-	s.extract()
-	s.compare()
+	h.read, h.rolls = map[string]reading{}, map[biometrics.Position]Rolled{}
+	for i, r := range readings {
+		h.read[s.key(i)] = r
+		for _, p := range r.pieces {
+			p.capture = i
+			s.pieces = append(s.pieces, p)
+			if p.rolled && p.print != nil {
+				h.rolls[p.position] = Rolled{p.template, p.print}
+			}
+		}
+		s.counts = append(s.counts, r.count)
+	}
+	h.scores = s.compare(h.scores)
 	s.judge()
 	return s.found, nil
+}
+
+// reading is what one picture holds.
+type reading struct {
+	pieces []piece
+	count  countError // all 0 where the number of fingers is right
 }
 
 // piece is one finger of one picture.
@@ -75,15 +126,16 @@ type piece struct {
 	capture  int
 	position biometrics.Position // as the slot has it; unknown where the slap lacks fingers
 	rolled   bool
-	grey     *image.Gray // 500 ppi
-	print    *Print      // nil where no ridges are seen
+	grey     *image.Gray // 500 ppi, until it is read
+	template Template
+	print    *Print // nil where no ridges are seen
 }
 
 // sequence is one check while it is made.
 type sequence struct {
 	captures []SequenceCapture
 	pieces   []piece
-	counts   []countError // by capture; all 0 where the number of fingers is right
+	counts   []countError // by capture
 	scores   [][]float64  // of pieces, both ways the same
 	found    Findings
 	blamed   map[int]bool // captures that a finding explains
@@ -116,33 +168,65 @@ func (s *sequence) expected(i int) []biometrics.Position {
 	return slices.DeleteFunc(c.Position.Fingers(), func(p biometrics.Position) bool { return slices.Contains(c.Missing, p) })
 }
 
-// cut makes the pieces, the pictures on all processors.
-func (s *sequence) cut() error {
-	pieces, errs := make([][]piece, len(s.captures)), make([]error, len(s.captures))
-	s.counts, s.blamed = make([]countError, len(s.captures)), map[int]bool{}
-	bands(len(s.captures), func(i int) {
-		pieces[i], errs[i] = s.fingers(i)
-		errors.As(errs[i], &s.counts[i])
-	})
-	for i, err := range errs {
-		if err != nil && s.counts[i].want == 0 {
-			return fmt.Errorf("%s: %w", s.name(i), err)
-		}
-		s.pieces = append(s.pieces, pieces[i]...)
+// key names what a picture and its slot are; empty where the picture has no name.
+func (s *sequence) key(i int) string {
+	c := s.captures[i]
+	if c.Name == "" {
+		return ""
 	}
-	return nil
+	return fmt.Sprint(c.Name, c.PPI, int(c.Position), c.Rolled, c.Missing)
+}
+
+// read reads the pictures that are not known, on all processors: it cuts each into its
+// fingers, then extracts these.
+func (s *sequence) read(known map[string]reading) ([]reading, error) {
+	out, errs := make([]reading, len(s.captures)), make([]error, len(s.captures))
+	var fresh []int
+	for i := range s.captures {
+		var ok bool
+		if out[i], ok = known[s.key(i)]; !ok || s.key(i) == "" {
+			fresh = append(fresh, i)
+		}
+	}
+	bands(len(fresh), func(k int) {
+		i := fresh[k]
+		r := reading{}
+		r.pieces, errs[i] = s.fingers(i)
+		if errors.As(errs[i], &r.count) {
+			errs[i] = nil
+		}
+		out[i] = r
+	})
+	var pieces []*piece
+	for _, i := range fresh {
+		if errs[i] != nil {
+			return nil, fmt.Errorf("%s: %w", s.name(i), errs[i])
+		}
+		for k := range out[i].pieces {
+			pieces = append(pieces, &out[i].pieces[k])
+		}
+	}
+	bands(len(pieces), func(i int) { pieces[i].extract() })
+	return out, nil
 }
 
 // fingers cuts one picture. With another number of fingers than expected, those that are
 // seen come without a position, beside the error.
 func (s *sequence) fingers(i int) ([]piece, error) {
 	c := s.captures[i]
-	g, err := grey500(c.Image, c.PPI)
+	img := c.Image
+	if img == nil && c.Load != nil {
+		var err error
+		if img, err = c.Load(); err != nil {
+			return nil, err
+		}
+	}
+	g, err := grey500(img, c.PPI)
 	if err != nil {
 		return nil, err
 	}
 	if len(c.Position.Fingers()) == 1 {
-		return []piece{{capture: i, position: c.Position, rolled: c.Rolled, grey: g}}, nil
+		return []piece{{position: c.Position, rolled: c.Rolled, grey: g}}, nil
 	}
 	segments, err := Find(g, 500, s.expected(i))
 	var count countError
@@ -151,44 +235,56 @@ func (s *sequence) fingers(i int) ([]piece, error) {
 	}
 	var out []piece
 	for _, one := range segments {
-		out = append(out, piece{capture: i, position: one.Position, grey: one.Cut(g)})
+		out = append(out, piece{position: one.Position, grey: one.Cut(g)})
 	}
 	return out, err
 }
 
-// extract reads all pieces, on all processors.
-func (s *sequence) extract() {
-	bands(len(s.pieces), func(i int) {
-		p := &s.pieces[i]
-		if t, err := extract(p.grey); err == nil {
-			p.print = NewPrint(t)
+// extract reads the finger.
+func (p *piece) extract() {
+	if t, err := extract(p.grey); err == nil {
+		p.template, p.print = t, NewPrint(t)
+		p.template.Position = p.position
+		if p.rolled {
+			p.template.Impression = biometrics.LiveRolled
 		}
-		p.grey = nil
-	})
+	}
+	p.grey = nil
 }
 
-// compare fills in the scores; pieces of one picture are never held against each other.
-func (s *sequence) compare() {
+// compare fills in the scores, those that are not known on all processors, and gives them for
+// the next time; pieces of one picture are never held against each other.
+func (s *sequence) compare(known map[[2]*Print]float64) map[[2]*Print]float64 {
 	n := len(s.pieces)
+	var fresh [][2]int
 	s.scores = make([][]float64, n)
-	for i := range s.scores {
+	for i, a := range s.pieces {
 		s.scores[i] = make([]float64, n)
-	}
-	bands(n, func(i int) {
-		a := s.pieces[i]
 		for j, b := range s.pieces {
 			probe := a.rolled && !b.rolled || a.rolled == b.rolled && i < j
-			if probe && a.capture != b.capture && a.print != nil && b.print != nil {
-				s.scores[i][j] = a.print.Compare(b.print).Score
+			if !probe || a.capture == b.capture || a.print == nil || b.print == nil {
+				continue
+			}
+			var ok bool
+			if s.scores[i][j], ok = known[[2]*Print{a.print, b.print}]; !ok {
+				fresh = append(fresh, [2]int{i, j})
 			}
 		}
+	}
+	bands(len(fresh), func(k int) {
+		i, j := fresh[k][0], fresh[k][1]
+		s.scores[i][j] = s.pieces[i].print.Compare(s.pieces[j].print).Score
 	})
+	all := map[[2]*Print]float64{}
 	for i := range n {
 		for j := range i {
+			a, b := s.pieces[i].print, s.pieces[j].print
 			both := max(s.scores[i][j], s.scores[j][i])
 			s.scores[i][j], s.scores[j][i] = both, both
+			all[[2]*Print{a, b}], all[[2]*Print{b, a}] = both, both
 		}
 	}
+	return all
 }
 
 // report adds a finding; the pictures it names need no second explanation.
