@@ -101,14 +101,14 @@ func TestTheContentSignerIsRolledAndMadeWhereThereIsNone(t *testing.T) {
 	if err := InitDemo(dir); err != nil {
 		t.Fatal(err)
 	}
-	before, err := Load(dir)
+	before, err := Load(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Roll(dir, RollContent, time.Now()); err != nil {
+	if _, err := Roll(dir, Change{Which: RollContent, Now: time.Now()}, nil); err != nil {
 		t.Fatal(err)
 	}
-	after, err := Load(dir)
+	after, err := Load(dir, nil)
 	if err != nil || after.Content.Certificate.Equal(before.Content.Certificate) {
 		t.Errorf("the same signer after the roll, or %v", err)
 	}
@@ -120,16 +120,16 @@ func TestTheContentSignerIsRolledAndMadeWhereThereIsNone(t *testing.T) {
 	if rows, err := List(dir); err != nil || slices.ContainsFunc(rows, func(e Entry) bool { return e.Kind == "content signer" && e.Key }) {
 		t.Errorf("a content signer is listed with its key, and was taken away: %v", err)
 	}
-	if none, err := Load(dir); err != nil || none.Content.Certificate != nil {
+	if none, err := Load(dir, nil); err != nil || none.Content.Certificate != nil {
 		t.Errorf("a directory without content signer: %v", err)
 	}
-	if _, err := Roll(dir, RollContent, time.Now()); err != nil {
+	if _, err := Roll(dir, Change{Which: RollContent, Now: time.Now()}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if rows, err := List(dir); err != nil || !slices.ContainsFunc(rows, func(e Entry) bool { return e.Kind == "content signer" && e.Key }) {
 		t.Errorf("the new content signer is not listed: %v", err)
 	}
-	if again, err := Load(dir); err != nil || again.Content.Certificate == nil {
+	if again, err := Load(dir, nil); err != nil || again.Content.Certificate == nil {
 		t.Errorf("no content signer was made: %v", err)
 	}
 }

@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"time"
 )
 
 // NewContentSigner makes the signer of the PIV data objects (FIPS 201-3, 4.2.1) on
@@ -19,15 +17,14 @@ import (
 // signs is certificates. It lives as long as the CA, so that no card's own
 // certificates outlive it.
 func NewContentSigner(citizen Identity, o Options) (Identity, error) {
-	o = o.filled()
 	if citizen.Certificate == nil || !citizen.Certificate.IsCA {
 		return Identity{}, errors.New("content signer needs a citizen ca above it")
 	}
-	o.Demo = o.Demo || IsDemo(citizen.Certificate)
+	o = o.below(citizen.Certificate)
 	t := &x509.Certificate{
 		Subject: o.subject("PIV Content Signer"), NotBefore: o.Now.Add(-backdate), NotAfter: citizen.Certificate.NotAfter,
 		KeyUsage: x509.KeyUsageDigitalSignature, UnknownExtKeyUsage: []asn1.ObjectIdentifier{usageContentSigning},
-		CRLDistributionPoints: []string{o.citizenCRL()},
+		CRLDistributionPoints: citizen.Certificate.CRLDistributionPoints,
 	}
 	return o.certify(t, elliptic.P256(), citizen)
 }
@@ -44,31 +41,31 @@ func (id Identity) SignsContent(c *x509.Certificate) error {
 	return nil
 }
 
-// loadContentSigner gives the zero Identity where the directory has none.
-func loadContentSigner(dir string, citizen Identity) (Identity, error) {
-	if _, err := os.Stat(filepath.Join(dir, fileContent+".pem")); errors.Is(err, fs.ErrNotExist) {
+// contentSigner gives the zero Identity where the directory has none.
+func (f folder) contentSigner(citizen Identity) (Identity, error) {
+	if _, err := os.Stat(f.path(fileContent + ".pem")); errors.Is(err, fs.ErrNotExist) {
 		return Identity{}, nil
 	}
-	id, err := LoadIdentity(dir, fileContent)
+	id, err := f.signer(fileContent)
 	if err != nil {
 		return Identity{}, err
 	}
 	if err := citizen.SignsContent(id.Certificate); err != nil {
-		return Identity{}, fmt.Errorf("%s of %s: %w", fileContent, dir, err)
+		return Identity{}, fmt.Errorf("%s of %s: %w", fileContent, f.dir, err)
 	}
 	return id, nil
 }
 
-func rollContent(dir string, now time.Time) ([]file, error) {
-	citizen, err := LoadIdentity(dir, fileCitizen)
+func (f folder) rollContent(c Change) ([]file, error) {
+	citizen, err := f.authority(fileCitizen, "citizen ca")
 	if err != nil {
 		return nil, err
 	}
-	next, err := NewContentSigner(citizen, optionsOf(citizen.Certificate, now))
+	next, err := NewContentSigner(citizen, Options{Now: c.Now})
 	if err != nil {
 		return nil, err
 	}
-	kept, _, err := keep(dir, fileContent, ".pem")
+	kept, _, err := keep(f.dir, fileContent, ".pem")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

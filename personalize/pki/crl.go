@@ -14,10 +14,14 @@ import (
 
 // RenewLists signs the revocation lists of a key directory again, each with the
 // next number and good for 90 days from now: those of every authority whose key is
-// here, the former country signers' too. What was revoked stays so; revoke joins it,
-// each under the authority that issued it. A certificate that none here issued is an
-// error, and nothing is then written.
-func RenewLists(dir string, now time.Time, revoke ...*x509.Certificate) error {
+// here, the former country signers' too; the lists of others stay as they are. What was
+// revoked stays so; revoke joins it, each under the authority that issued it. A
+// certificate that none here issued is an error, and nothing is then written.
+func RenewLists(dir string, p Passphrase, now time.Time, revoke ...*x509.Certificate) error {
+	f, err := openFolder(dir, p)
+	if err != nil {
+		return err
+	}
 	trust, err := LoadTrust(dir)
 	if err != nil {
 		return err
@@ -27,9 +31,9 @@ func RenewLists(dir string, now time.Time, revoke ...*x509.Certificate) error {
 		return err
 	}
 	var lists []byte
-	left := slices.Clone(revoke)
+	left, others := slices.Clone(revoke), trust.CRLs
 	for _, name := range names {
-		id, err := LoadIdentity(dir, name)
+		id, err := f.signer(name)
 		if err != nil {
 			return err
 		}
@@ -53,12 +57,20 @@ func RenewLists(dir string, now time.Time, revoke ...*x509.Certificate) error {
 		if err != nil {
 			return err
 		}
-		lists = append(lists, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: list.Raw})...)
+		lists = append(lists, listPEM(list)...)
+		others = slices.DeleteFunc(slices.Clone(others), func(l *x509.RevocationList) bool { return l.CheckSignatureFrom(id.Certificate) == nil })
+	}
+	for _, l := range others {
+		lists = append(lists, listPEM(l)...)
 	}
 	if len(left) > 0 {
 		return fmt.Errorf("certificate %X of %s was issued by no authority whose key is in %s", left[0].SerialNumber, left[0].Subject, dir)
 	}
-	return commit(dir, []file{{fileCRL, lists}})
+	return f.commit([]file{{fileCRL, lists}})
+}
+
+func listPEM(l *x509.RevocationList) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: l.Raw})
 }
 
 // authorities names those whose key is here: country signers, now and formerly, and

@@ -15,13 +15,13 @@ func TestListsAreRenewedAndKeepWhatWasRevoked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Roll(dir, "ds", time.Now()); err != nil {
+	if _, err := Roll(dir, Change{Which: "ds", Now: time.Now()}, nil); err != nil {
 		t.Fatal(err)
 	}
 	later := time.Now().AddDate(0, 0, 80)
 	for i, at := range []time.Time{time.Now(), later} {
 		revoke := former
-		if err := RenewLists(dir, at, revoke); err != nil { // the second time it is known already
+		if err := RenewLists(dir, nil, at, revoke); err != nil { // the second time it is known already
 			t.Fatal(err)
 		}
 		trust, err := LoadTrust(dir)
@@ -44,7 +44,7 @@ func TestListsAreRenewedAndKeepWhatWasRevoked(t *testing.T) {
 	if err := InitDemo(other); err != nil {
 		t.Fatal(err)
 	}
-	if err := RenewLists(other, time.Now(), former); err == nil {
+	if err := RenewLists(other, nil, time.Now(), former); err == nil {
 		t.Error("a stranger's certificate is revoked here")
 	}
 }

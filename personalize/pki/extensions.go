@@ -14,6 +14,7 @@ var (
 	oidIssuerAltName  = asn1.ObjectIdentifier{2, 5, 29, 18}
 	oidUsagePeriod    = asn1.ObjectIdentifier{2, 5, 29, 16}
 	oidDocumentTypes  = asn1.ObjectIdentifier{2, 23, 136, 1, 1, 6, 2}
+	oidNameChange     = asn1.ObjectIdentifier{2, 23, 136, 1, 1, 6, 1}
 	oidLocality       = asn1.ObjectIdentifier{2, 5, 4, 7}
 )
 
@@ -100,3 +101,33 @@ func stateNames(state, contact string) ([]byte, error) {
 	}
 	return der, nil
 }
+
+// stateOf reads the state out of the alternative name of the subject; empty where it
+// does not say.
+func stateOf(c *x509.Certificate) string {
+	var names []asn1.RawValue
+	if !readExtension(c, oidSubjectAltName, &names) {
+		return ""
+	}
+	for _, n := range names {
+		var dn pkix.RDNSequence
+		if n.Tag != 4 {
+			continue
+		}
+		if _, err := asn1.Unmarshal(n.Bytes, &dn); err != nil {
+			continue
+		}
+		for _, rdn := range dn {
+			for _, a := range rdn {
+				if s, ok := a.Value.(string); ok && a.Type.Equal(oidLocality) {
+					return s
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// nameChange marks a link certificate whose subject has another name than its issuer
+// (Doc 9303-12, 7.1): its value is NULL.
+var nameChange = pkix.Extension{Id: oidNameChange, Value: asn1.NullBytes}

@@ -26,7 +26,9 @@ const (
 	fileMaster  = "card-master.key" // 32 bytes in hex
 	fileCRL     = "crl.pem"         // of the country signer and of the citizen CA
 	fileDemo    = "DEMO"            // marks the directory
-	masterSize  = 32
+	// fileTransport has the keys that the chips' maker left in the card manager.
+	fileTransport = "transport"
+	masterSize    = 32
 )
 
 const demoText = "Keys for demonstration: everybody has them. Never issue a real card with them.\n"
@@ -39,25 +41,56 @@ type Keys struct {
 	Content       Identity   // signs CHUID, biometrics and security object; zero in a directory without
 	Terminals     *Terminals // nil in a directory without
 	Master        []byte     // 32 bytes: what each card's keys, PIN and PUK are derived from
+	Transport     []byte     // the file "transport" as it is written; nil in a directory without
 	Demo          bool
 }
 
 // ErrExists says that the directory has something in it: keys are never written over.
 var ErrExists = errors.New("keys are there already")
 
-// InitDemo writes a complete demo key directory, each file 0600: country signer,
-// document signer, citizen CA, content signer, the authority over terminals with a
-// verifier and an inspection system, card master key, revocation lists and the mark DEMO.
-// The directory appears whole or not at all; one that has anything in it is refused
-// (ErrExists).
-func InitDemo(dir string) error {
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+// InitDemo writes a complete demo key directory, each file 0600: what Init does, with
+// DEMO in every subject and the mark DEMO.
+func InitDemo(dir string) error { return Init(dir, Options{Demo: true}, nil) }
+
+// Init writes a complete key directory, each file 0600: country signer, document signer,
+// citizen CA, content signer, the authority over terminals with a verifier and an
+// inspection system, card master key and revocation lists. It is sealed with the passphrase that seal gives, or,
+// seal nil, lies open. The directory appears whole or not at all; one that has anything
+// in it is refused (ErrExists).
+func Init(dir string, o Options, seal Passphrase) error {
+	if err := o.filled().check(); err != nil {
+		return err
+	}
+	if err := vacant(dir); err != nil {
+		return err
+	}
+	files, err := initialFiles(o)
+	if err != nil {
+		return err
+	}
+	return create(dir, files, seal)
+}
+
+// vacant refuses a directory that has anything in it.
+func vacant(dir string) error {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case err == nil && len(entries) > 0:
 		return fmt.Errorf("%s: %w", dir, ErrExists)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("key directory: %w", err)
 	}
-	files, err := demoFiles(Options{Demo: true})
+	return nil
+}
+
+// create makes a directory with these files, sealed where seal is not nil, whole or not
+// at all.
+func create(dir string, files []file, seal Passphrase) error {
+	identity, extra, err := newSeal(seal)
 	if err != nil {
+		return err
+	}
+	if files, err = (folder{dir, identity}).seal(append(files, extra...)); err != nil {
 		return err
 	}
 	parent := filepath.Dir(filepath.Clean(dir))
@@ -88,7 +121,7 @@ type file struct {
 	data []byte
 }
 
-func demoFiles(o Options) ([]file, error) {
+func initialFiles(o Options) ([]file, error) {
 	country, err := NewCountrySigner(o)
 	if err != nil {
 		return nil, err
@@ -116,7 +149,7 @@ func demoFiles(o Options) ([]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		lists = append(lists, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: crl.Raw})...)
+		lists = append(lists, listPEM(crl)...)
 	}
 	files, err = identityFiles(files, named{fileCountry, country}, named{fileSigner, signer}, named{fileCitizen, citizen}, named{fileContent, content})
 	if err != nil {
@@ -130,8 +163,11 @@ func demoFiles(o Options) ([]file, error) {
 	if err != nil {
 		return nil, err
 	}
-	files = append(files, more...)
-	return append(files, file{fileCRL, lists}, file{fileDemo, []byte(demoText)}), nil
+	files = append(append(files, more...), file{fileCRL, lists})
+	if o.Demo {
+		files = append(files, file{fileDemo, []byte(demoText)})
+	}
+	return files, nil
 }
 
 // writeSynced writes a file that must not be there, 0600, to the disk.
@@ -158,61 +194,79 @@ func syncDir(dir string) error {
 
 // Load reads a key directory: ds and citizen-ca with their keys, csca's certificate
 // (its key may be elsewhere, and should), the card master key and, where they are there,
-// the content signer's and the terminals' keys. A change that Roll could not finish is finished first.
-func Load(dir string) (Keys, error) {
-	var k Keys
-	err := settle(dir)
+// the terminals' and the transport keys. A change that was left half done is finished
+// first. A sealed directory wants its passphrase (ErrSealed, ErrPassphrase).
+func Load(dir string, p Passphrase) (Keys, error) {
+	f, err := openFolder(dir, p)
 	if err != nil {
 		return Keys{}, err
 	}
-	if k.CountrySigner, err = loadCertificate(filepath.Join(dir, fileCountry+".pem")); err != nil {
+	return f.load()
+}
+
+func (f folder) load() (k Keys, err error) {
+	if k.CountrySigner, err = loadCertificate(f.path(fileCountry + ".pem")); err != nil {
 		return Keys{}, err
 	}
-	if k.Document, err = LoadIdentity(dir, fileSigner); err != nil {
+	if k.Document, err = f.signer(fileSigner); err != nil {
 		return Keys{}, err
 	}
-	if k.Citizen, err = LoadIdentity(dir, fileCitizen); err != nil {
+	if k.Citizen, err = f.signer(fileCitizen); err != nil {
 		return Keys{}, err
 	}
-	if k.Content, err = loadContentSigner(dir, k.Citizen); err != nil {
+	if k.Content, err = f.contentSigner(k.Citizen); err != nil {
 		return Keys{}, err
 	}
-	if k.Master, err = loadMaster(filepath.Join(dir, fileMaster)); err != nil {
+	if k.Master, err = f.master(); err != nil {
 		return Keys{}, err
 	}
-	if k.Terminals, err = LoadTerminals(dir); err != nil {
+	if k.Terminals, err = f.terminals(); err != nil {
+		return Keys{}, err
+	}
+	if k.Transport, err = f.read(f.path(fileTransport)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Keys{}, err
 	}
 	if err := k.Document.Certificate.CheckSignatureFrom(k.CountrySigner); err != nil {
-		return Keys{}, fmt.Errorf("document signer of %s is not the country signer's: %w", dir, err)
+		return Keys{}, fmt.Errorf("document signer of %s is not the country signer's: %w", f.dir, err)
 	}
-	_, err = os.Stat(filepath.Join(dir, fileDemo))
+	_, err = os.Stat(f.path(fileDemo))
 	k.Demo = err == nil || IsDemo(k.CountrySigner) || IsDemo(k.Document.Certificate) || IsDemo(k.Citizen.Certificate)
 	return k, nil
 }
 
-// LoadIdentity reads name.pem and name.key (PKCS #8) of a directory; the two must
-// belong together, and the key must be nobody else's to read.
+// LoadIdentity reads name.pem and name.key (PKCS #8) of a directory that is not sealed;
+// the two must belong together, and the key must be nobody else's to read.
 func LoadIdentity(dir, name string) (Identity, error) {
-	cert, err := loadCertificate(filepath.Join(dir, name+".pem"))
+	f, err := openFolder(dir, nil)
 	if err != nil {
 		return Identity{}, err
 	}
-	key, err := loadSigner(filepath.Join(dir, name+".key"), cert.PublicKey)
-	if err != nil {
-		return Identity{}, err
-	}
-	return Identity{Signer: key, Certificate: cert}, nil
+	return f.signer(name)
 }
 
-// loadSigner reads a private key (PKCS #8, PEM) that only its owner may read and whose
-// public half is pub.
-func loadSigner(path string, pub crypto.PublicKey) (crypto.Signer, error) {
-	der, err := readKey(path, "PRIVATE KEY")
+// signer reads name.pem and name.key.
+func (f folder) signer(name string) (Identity, error) {
+	cert, err := loadCertificate(f.path(name + ".pem"))
+	if err != nil {
+		return Identity{}, err
+	}
+	key, err := f.key(name, cert.PublicKey)
+	return Identity{Signer: key, Certificate: cert}, err
+}
+
+// key reads name.key: a private key (PKCS #8, PEM) that only its owner may read and
+// whose public half is pub.
+func (f folder) key(name string, pub crypto.PublicKey) (crypto.Signer, error) {
+	path := f.path(name + ".key")
+	b, err := f.read(path)
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	block, _ := pem.Decode(b)
+	if block == nil || block.Type != "PRIVATE KEY" {
+		return nil, fmt.Errorf("%s: no PEM block %q", path, "PRIVATE KEY")
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("%s: not a PKCS #8 private key", path) // the cause could quote the key
 	}
@@ -248,26 +302,14 @@ func readPrivate(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-func readKey(path, kind string) ([]byte, error) {
-	b, err := readPrivate(path)
-	if err != nil {
-		return nil, err
-	}
-	block, _ := pem.Decode(b)
-	if block == nil || block.Type != kind {
-		return nil, fmt.Errorf("%s: no PEM block %q", path, kind)
-	}
-	return block.Bytes, nil
-}
-
-func loadMaster(path string) ([]byte, error) {
-	b, err := readPrivate(path)
+func (f folder) master() ([]byte, error) {
+	b, err := f.read(f.path(fileMaster))
 	if err != nil {
 		return nil, err
 	}
 	master, err := hex.DecodeString(strings.TrimSpace(string(b)))
 	if err != nil || len(master) != masterSize {
-		return nil, fmt.Errorf("%s: want %d bytes in hex", path, masterSize)
+		return nil, fmt.Errorf("%s: want %d bytes in hex", f.path(fileMaster), masterSize)
 	}
 	return master, nil
 }
@@ -281,7 +323,7 @@ func loadCertificate(path string) (*x509.Certificate, error) {
 	if block == nil || block.Type != "CERTIFICATE" {
 		return nil, fmt.Errorf("%s: no PEM block %q", path, "CERTIFICATE")
 	}
-	cert, err := x509.ParseCertificate(block.Bytes)
+	cert, err := ParseCertificate(block.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -34,8 +34,7 @@ var (
 // the subject. 9A authenticates clients, 9C signs with non-repudiation, 9D manages
 // keys, 9E authenticates the card without a PIN and names nobody.
 func (id Identity) IssuePIV(p PIV, o Options) (*x509.Certificate, error) {
-	o = o.filled()
-	o.Demo = o.Demo || IsDemo(id.Certificate)
+	o = o.below(id.Certificate)
 	if p.NotAfter.IsZero() || !p.NotAfter.After(o.Now) {
 		return nil, fmt.Errorf("certificate of slot %02X would end before it begins", p.Slot)
 	}
@@ -52,7 +51,7 @@ func (id Identity) IssuePIV(p PIV, o Options) (*x509.Certificate, error) {
 		t.Subject = o.subject("card " + hex.EncodeToString(p.UUID[:]))
 	}
 	t.URIs = []*url.URL{{Scheme: "urn", Opaque: "uuid:" + p.uuid()}}
-	t.CRLDistributionPoints = []string{o.citizenCRL()}
+	t.CRLDistributionPoints = id.Certificate.CRLDistributionPoints
 	return o.sign(t, p.Public, id)
 }
 
@@ -91,5 +90,9 @@ func IsDemo(c *x509.Certificate) bool {
 	return c != nil && strings.Contains(c.Subject.CommonName, "DEMO")
 }
 
-// citizenCRL is where the citizen CA's revocation list is to be had.
-func (o Options) citizenCRL() string { return strings.TrimSuffix(o.CRL, ".crl") + "-citizen.crl" }
+// below fills o in with what the citizen CA says of itself.
+func (o Options) below(ca *x509.Certificate) Options {
+	o.Country, o.Organization = first(ca.Subject.Country), first(ca.Subject.Organization)
+	o.Demo = o.Demo || IsDemo(ca)
+	return o.filled()
+}

@@ -1,12 +1,11 @@
 // Package pki makes and keeps the keys that sign: the country signer and the
 // document signer of ICAO Doc 9303-12, and the citizen CA that certifies the PIV
-// keys of a card (NIST SP 800-73-4 part 1, FIPS 201-3). Its own keys are ECDSA: P-384
-// for authorities, P-256 for the document signer, with the curve by name (RFC 5480).
-// Doc 9303-12, 4.4 has states write its parameters out; that is read here, not written.
+// keys of a card (NIST SP 800-73-4 part 1, FIPS 201-3). Its own keys are ECDSA. It keeps
+// them in a key directory, sealed with a passphrase or not; what signs takes any
+// crypto.Signer, so that keys may lie in a security module as well.
 package pki
 
 import (
-	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -49,43 +48,6 @@ func (t Trust) Source(c *x509.Certificate) string {
 	return "what the program was given"
 }
 
-// Options say whose certificate is made. The zero value is valid: Viet Nam, from
-// now on, keys of crypto/rand.
-type Options struct {
-	Country      string    // ISO 3166-1 alpha-2 of the subject, default "VN"
-	State        string    // the same as the machine readable zone has it, default "VNM"
-	Organization string    // default "cardstation"
-	Demo         bool      // writes DEMO into the subject
-	Now          time.Time // start of validity, default time.Now
-	CRL          string    // URL of the revocation list, default under cardstation.invalid
-	Rand         io.Reader // default crypto/rand
-}
-
-func (o Options) filled() Options {
-	o.Country = cmp.Or(o.Country, "VN")
-	o.State = cmp.Or(o.State, "VNM")
-	o.Organization = cmp.Or(o.Organization, "cardstation")
-	o.CRL = cmp.Or(o.CRL, "http://crl.cardstation.invalid/"+o.State+".crl")
-	if o.Now.IsZero() {
-		o.Now = time.Now()
-	}
-	o.Now = o.Now.UTC().Truncate(time.Second)
-	if o.Rand == nil {
-		o.Rand = rand.Reader
-	}
-	return o
-}
-
-// subject is country, organisation, DEMO where it is one, and the common name.
-func (o Options) subject(common string) pkix.Name {
-	n := pkix.Name{Country: []string{o.Country}, Organization: []string{o.Organization}, CommonName: common}
-	if o.Demo {
-		n.OrganizationalUnit = []string{"DEMO, not a travel or identity authority"}
-		n.CommonName = "DEMO " + common
-	}
-	return n
-}
-
 // How long keys sign and certificates live (Doc 9303-12, 4: a certificate lives
 // as long as its key signs and what it signed may be shown). The longest card runs
 // from two years before 40 to 60; cards without expiry outlive every certificate.
@@ -100,13 +62,13 @@ const (
 	serialNumberTopBits = 0x7F
 )
 
-// NewCountrySigner makes a self-signed country signing CA on P-384 (Doc 9303-12,
-// 7.1): its key signs for five years.
+// NewCountrySigner makes a self-signed country signing CA (Doc 9303-12, 7.1): its key
+// signs for five years.
 func NewCountrySigner(o Options) (Identity, error) {
 	o = o.filled()
 	use := o.Now.AddDate(countryUseYears, 0, 0)
 	t := countryTemplate(o.subject("Country Signer "+o.State), o.Now.Add(-backdate), use.AddDate(cardYears, documentUseMonths, 0))
-	return o.travelCertificate(t, elliptic.P384(), Identity{}, use)
+	return o.travelCertificate(t, o.Curve, Identity{}, use)
 }
 
 // countryTemplate is what country signer and link certificates have in common.
@@ -118,9 +80,9 @@ func countryTemplate(subject pkix.Name, from, until time.Time) *x509.Certificate
 	}
 }
 
-// NewDocumentSigner makes a document signer on P-256 under a country signer (Doc
-// 9303-12, 7.1): no extended key usage, the document type "ID", a key that signs
-// for three months.
+// NewDocumentSigner makes a document signer under a country signer (Doc 9303-12,
+// 7.1): no extended key usage, the document type "ID", a key that signs for three
+// months.
 func NewDocumentSigner(country Identity, o Options) (Identity, error) {
 	o = o.filled()
 	if country.Certificate == nil || !country.Certificate.IsCA {
@@ -136,7 +98,7 @@ func NewDocumentSigner(country Identity, o Options) (Identity, error) {
 		NotAfter: use.AddDate(cardYears, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtraExtensions: []pkix.Extension{types},
 	}
-	return o.travelCertificate(t, elliptic.P256(), country, use)
+	return o.travelCertificate(t, o.DocumentCurve, country, use)
 }
 
 // travelCertificate makes a country or document signer.
@@ -144,7 +106,15 @@ func (o Options) travelCertificate(t *x509.Certificate, c elliptic.Curve, issuer
 	if err := o.addTravel(t, use); err != nil {
 		return Identity{}, err
 	}
-	return o.certify(t, c, issuer)
+	id, err := o.certify(t, c, issuer)
+	if err != nil {
+		return Identity{}, err
+	}
+	if issuer.Signer == nil {
+		issuer = id
+	}
+	id.Certificate, err = o.spellOut(id.Certificate, issuer)
+	return id, err
 }
 
 // addTravel adds what country and document signers have in common: private key usage
@@ -154,13 +124,13 @@ func (o Options) addTravel(t *x509.Certificate, use time.Time) error {
 	if err != nil {
 		return err
 	}
-	names, err := stateNames(o.State, o.CRL)
+	names, err := stateNames(o.State, o.CRL[0])
 	if err != nil {
 		return err
 	}
 	t.ExtraExtensions = append(t.ExtraExtensions, period,
 		pkix.Extension{Id: oidSubjectAltName, Value: names}, pkix.Extension{Id: oidIssuerAltName, Value: names})
-	t.CRLDistributionPoints = []string{o.CRL}
+	t.CRLDistributionPoints = o.CRL
 	return nil
 }
 
@@ -175,6 +145,9 @@ func NewCitizenCA(o Options) (Identity, error) {
 		ExtKeyUsage:        []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageEmailProtection},
 		UnknownExtKeyUsage: []asn1.ObjectIdentifier{usageSmartCardLogon, usageDocumentSigning, usageCardAuth, usageContentSigning},
 		IsCA:               true, BasicConstraintsValid: true, MaxPathLenZero: true,
+	}
+	if o.CitizenCRL != "" { // what it issues says so in its turn
+		t.CRLDistributionPoints = []string{o.CitizenCRL}
 	}
 	return o.certify(t, elliptic.P384(), Identity{})
 }

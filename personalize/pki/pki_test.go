@@ -25,7 +25,7 @@ func demo(t *testing.T) (string, Keys) {
 	if err := InitDemo(dir); err != nil {
 		t.Fatal(err)
 	}
-	k, err := Load(dir)
+	k, err := Load(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestLoadRefusesWhatIsNotOurs(t *testing.T) {
 		if err := spoil(dir); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Load(dir); err == nil || strings.Contains(err.Error(), "secret") {
+		if _, err := Load(dir, nil); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -1,6 +1,8 @@
 package pki
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -39,31 +41,48 @@ func (id Identity) Link(next Identity, o Options) (*x509.Certificate, error) {
 	if err := o.addTravel(t, use); err != nil {
 		return nil, err
 	}
-	return o.sign(t, next.Public(), id)
-}
-
-// Roll gives keys of a directory their successors; which is one of the constants. What
-// was there stays, numbered: certificates, on which finished cards hang, and
-// authorities' keys, for revocation lists. A document signer's former key is gone. The
-// change is made whole or not at all: what a crash leaves half done, the next Load or
-// Roll finishes. Roll gives the names of the files written.
-func Roll(dir, which string, now time.Time) ([]string, error) {
-	if err := settle(dir); err != nil {
+	if !bytes.Equal(c.RawSubject, id.Certificate.RawSubject) {
+		t.ExtraExtensions = append(t.ExtraExtensions, nameChange)
+	}
+	link, err := o.sign(t, next.Public(), id)
+	if err != nil {
 		return nil, err
 	}
-	roll, ok := map[string]func(string, time.Time) ([]file, error){
-		RollCountry: rollCountry, RollDocument: rollDocument, RollVerifying: rollVerifying, RollVerifier: renewVerifier,
-		RollContent: rollContent,
-	}[which]
-	if !ok {
-		return nil, fmt.Errorf("no keys are named %q", which)
-	}
-	files, err := roll(dir, now)
+	return o.spellOut(link, id)
+}
+
+// Change says which keys get a successor.
+type Change struct {
+	Which string // one of the constants
+	// Organization is the country signer's name from now on; empty for none other. Where
+	// it changes the link certificate says so.
+	Organization string
+	Now          time.Time
+}
+
+// Roll gives keys of a directory their successors. What was there stays, numbered: certificates, on which finished cards hang, and
+// authorities' keys, for revocation lists. A document signer's former key is gone. The
+// change is made whole or not at all: what a crash leaves half done, the next Load or
+// Roll finishes. Roll gives the names of the files written. Where the key that is to
+// sign is kept elsewhere the error is ErrElsewhere.
+func Roll(dir string, c Change, p Passphrase) ([]string, error) {
+	f, err := openFolder(dir, p)
 	if err != nil {
-		return nil, fmt.Errorf("roll %s: %w", which, err)
+		return nil, err
 	}
-	if err := commit(dir, files); err != nil {
-		return nil, fmt.Errorf("roll %s: %w", which, err)
+	roll, ok := map[string]func(Change) ([]file, error){
+		RollCountry: f.rollCountry, RollDocument: f.rollDocument, RollVerifying: f.rollVerifying, RollVerifier: f.renewVerifier,
+		RollContent: f.rollContent,
+	}[c.Which]
+	if !ok {
+		return nil, fmt.Errorf("no keys are named %q", c.Which)
+	}
+	files, err := roll(c)
+	if err != nil {
+		return nil, fmt.Errorf("roll %s: %w", c.Which, err)
+	}
+	if err := f.commit(files); err != nil {
+		return nil, fmt.Errorf("roll %s: %w", c.Which, err)
 	}
 	var names []string
 	for _, f := range files {
@@ -72,12 +91,38 @@ func Roll(dir, which string, now time.Time) ([]string, error) {
 	return names, nil
 }
 
-func rollCountry(dir string, now time.Time) ([]file, error) {
-	old, err := LoadIdentity(dir, fileCountry)
+// ErrElsewhere says that the key that would have to sign is not in this directory, as
+// it should be with an authority's key on a line or in an office.
+var ErrElsewhere = errors.New("that key is kept elsewhere")
+
+// authority is signer for an authority, whose key may be elsewhere.
+func (f folder) authority(name, who string) (Identity, error) {
+	id, err := f.signer(name)
+	if errors.Is(err, fs.ErrNotExist) && id.Certificate != nil {
+		return Identity{}, fmt.Errorf("the %s's key is needed and %s.key is not in %s: %w", who, name, f.dir, ErrElsewhere)
+	}
+	return id, err
+}
+
+// country gives the country signer and what to go on with.
+func (f folder) country(now time.Time) (Identity, Options, error) {
+	id, err := f.authority(fileCountry, "country signer")
+	if err != nil {
+		return Identity{}, Options{}, err
+	}
+	document, err := loadCertificate(f.path(fileSigner + ".pem"))
+	return id, optionsOf(id.Certificate, document, now), err
+}
+
+func (f folder) rollCountry(c Change) ([]file, error) {
+	old, o, err := f.country(c.Now)
 	if err != nil {
 		return nil, err
 	}
-	o := optionsOf(old.Certificate, now)
+	o.Organization = cmp.Or(c.Organization, o.Organization)
+	if err := o.filled().check(); err != nil {
+		return nil, err
+	}
 	next, err := NewCountrySigner(o)
 	if err != nil {
 		return nil, err
@@ -90,12 +135,12 @@ func rollCountry(dir string, now time.Time) ([]file, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept, n, err := keep(dir, fileCountry, ".pem", ".key")
+	kept, n, err := keep(f.dir, fileCountry, ".pem", ".key")
 	if err != nil {
 		return nil, err
 	}
 	files := append(kept, file{fmt.Sprintf("%s-link-%d.pem", fileCountry, n+1), certificatePEM(link)})
-	lists, err := os.ReadFile(filepath.Join(dir, fileCRL))
+	lists, err := os.ReadFile(f.path(fileCRL))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("revocation lists: %w", err)
 	}
@@ -103,53 +148,49 @@ func rollCountry(dir string, now time.Time) ([]file, error) {
 	if err != nil {
 		return nil, err
 	}
-	files = append(files, file{fileCRL, append(lists, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: list.Raw})...)})
-	if kept, _, err = keep(dir, fileSigner, ".pem"); err != nil {
+	files = append(files, file{fileCRL, append(lists, listPEM(list)...)})
+	if kept, _, err = keep(f.dir, fileSigner, ".pem"); err != nil {
 		return nil, err
 	}
 	return identityFiles(append(files, kept...), named{fileCountry, next}, named{fileSigner, signer})
 }
 
-func rollDocument(dir string, now time.Time) ([]file, error) {
-	country, err := LoadIdentity(dir, fileCountry)
+func (f folder) rollDocument(c Change) ([]file, error) {
+	country, o, err := f.country(c.Now)
 	if err != nil {
 		return nil, err
 	}
-	if _, until, ok := UsagePeriod(country.Certificate); ok && now.After(until) {
+	if _, until, ok := UsagePeriod(country.Certificate); ok && c.Now.After(until) {
 		return nil, fmt.Errorf("the country signer's key signs until %s only", until.Format(time.DateOnly))
 	}
-	next, err := NewDocumentSigner(country, optionsOf(country.Certificate, now))
+	next, err := NewDocumentSigner(country, o)
 	if err != nil {
 		return nil, err
 	}
-	kept, _, err := keep(dir, fileSigner, ".pem")
+	kept, _, err := keep(f.dir, fileSigner, ".pem")
 	if err != nil {
 		return nil, err
 	}
 	return identityFiles(kept, named{fileSigner, next})
 }
 
-func rollVerifying(dir string, now time.Time) ([]file, error) {
-	country, err := loadCertificate(filepath.Join(dir, fileCountry+".pem"))
-	if err != nil {
-		return nil, err
-	}
-	old, err := LoadTerminals(dir)
+func (f folder) rollVerifying(c Change) ([]file, error) {
+	o, old, err := f.verifying(c.Now)
 	if err != nil {
 		return nil, err
 	}
 	if old == nil {
-		made, err := NewTerminals(optionsOf(country, now))
+		made, err := NewTerminals(o)
 		if err != nil {
 			return nil, err
 		}
 		return made.files()
 	}
-	next, err := old.Roll(optionsOf(country, now))
+	next, err := old.Roll(o)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", f.dir, err)
 	}
-	kept, _, err := keep(dir, fileVerifying, cvcertSuffix, ".key")
+	kept, _, err := keep(f.dir, fileVerifying, cvcertSuffix, ".key")
 	if err != nil {
 		return nil, err
 	}
@@ -157,24 +198,30 @@ func rollVerifying(dir string, now time.Time) ([]file, error) {
 	return append(kept, files...), err
 }
 
-func renewVerifier(dir string, now time.Time) ([]file, error) {
-	country, err := loadCertificate(filepath.Join(dir, fileCountry+".pem"))
-	if err != nil {
-		return nil, err
-	}
-	old, err := LoadTerminals(dir)
+func (f folder) renewVerifier(c Change) ([]file, error) {
+	o, old, err := f.verifying(c.Now)
 	if err != nil {
 		return nil, err
 	}
 	if old == nil {
 		return nil, errors.New("there is no authority over terminals yet")
 	}
-	next, err := old.Renew(optionsOf(country, now))
+	next, err := old.Renew(o)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", f.dir, err)
 	}
 	files, err := next.files()
 	return slices.DeleteFunc(files, func(f file) bool { return strings.HasPrefix(f.name, fileVerifying) }), err
+}
+
+// verifying gives the terminals, nil where there are none, and what to go on with.
+func (f folder) verifying(now time.Time) (Options, *Terminals, error) {
+	country, err := loadCertificate(f.path(fileCountry + ".pem"))
+	if err != nil {
+		return Options{}, nil, err
+	}
+	old, err := f.terminals()
+	return optionsOf(country, nil, now), old, err
 }
 
 // keep gives copies of what is there of name under its next free number n, from 1 on.

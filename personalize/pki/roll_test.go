@@ -13,10 +13,10 @@ import (
 
 func roll(t *testing.T, dir, which string) Keys {
 	t.Helper()
-	if _, err := Roll(dir, which, time.Now()); err != nil {
+	if _, err := Roll(dir, Change{Which: which, Now: time.Now()}, nil); err != nil {
 		t.Fatal(err)
 	}
-	k, err := Load(dir)
+	k, err := Load(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestADocumentSignerRollsUnderTheSameCountrySigner(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "ds-1.key")); err == nil {
 		t.Error("the former signing key is still there")
 	}
-	if _, err := Roll(dir, RollDocument, time.Now().AddDate(6, 0, 0)); err == nil {
+	if _, err := Roll(dir, Change{Which: RollDocument, Now: time.Now().AddDate(6, 0, 0)}, nil); err == nil {
 		t.Error("a country signer's key signed after its usage period")
 	}
 }
@@ -150,11 +150,11 @@ func TestADirectoryWithoutTerminalsLoadsAndGetsThem(t *testing.T) {
 			}
 		}
 	}
-	k, err := Load(dir)
+	k, err := Load(dir, nil)
 	if err != nil || k.Terminals != nil {
 		t.Fatalf("%v, %v", k.Terminals, err)
 	}
-	if _, err := Roll(dir, RollVerifier, time.Now()); err == nil {
+	if _, err := Roll(dir, Change{Which: RollVerifier, Now: time.Now()}, nil); err == nil {
 		t.Error("a verifier without an authority")
 	}
 	if k := roll(t, dir, RollVerifying); k.Terminals == nil || len(k.Terminals.Links) != 0 {
@@ -165,7 +165,7 @@ func TestADirectoryWithoutTerminalsLoadsAndGetsThem(t *testing.T) {
 // A crash at any point of a roll-over leaves the keys of before or of after.
 func TestACrashLeavesWholeKeys(t *testing.T) {
 	dir, before := demo(t)
-	files, err := rollCountry(dir, time.Now())
+	files, err := folder{dir: dir}.rollCountry(Change{Now: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestACrashLeavesWholeKeys(t *testing.T) {
 		if err := writeSynced(filepath.Join(stage, f.name), f.data); err != nil {
 			t.Fatal(err)
 		}
-		if k, err := Load(dir); err != nil || !k.CountrySigner.Equal(before.CountrySigner) {
+		if k, err := Load(dir, nil); err != nil || !k.CountrySigner.Equal(before.CountrySigner) {
 			t.Fatalf("after %d files: %v", i+1, err)
 		}
 	}
@@ -189,7 +189,7 @@ func TestACrashLeavesWholeKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if k, err := Load(dir); err != nil || k.CountrySigner.Equal(before.CountrySigner) {
+	if k, err := Load(dir, nil); err != nil || k.CountrySigner.Equal(before.CountrySigner) {
 		t.Fatalf("after the commit: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, committed)); err == nil {

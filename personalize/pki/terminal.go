@@ -1,7 +1,6 @@
 package pki
 
 import (
-	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -11,7 +10,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -35,6 +33,8 @@ type Verifiable struct {
 
 // Terminals are what fingerprints are read with: the authority whose certificate cards
 // are given, the verifier under it and the inspection system, which signs, under that.
+// Signer is nil where a key is kept elsewhere, as the authority's and the verifier's are
+// for an office; on a line there is the authority's certificate alone.
 type Terminals struct {
 	Authority, Verifier, Inspection Verifiable
 	// Links lead from the authority's former keys to its own, oldest first.
@@ -43,8 +43,17 @@ type Terminals struct {
 
 // Chain is what an inspection system shows to a chip, in any order.
 func (t *Terminals) Chain() []cvc.Certificate {
-	return append(t.Links[:len(t.Links):len(t.Links)], t.Verifier.Certificate, t.Inspection.Certificate)
+	chain := t.Links[:len(t.Links):len(t.Links)]
+	for _, v := range []Verifiable{t.Verifier, t.Inspection} {
+		if v.Certificate.Holder != "" {
+			chain = append(chain, v.Certificate)
+		}
+	}
+	return chain
 }
+
+// elsewhere is ErrElsewhere, and whose key it is.
+func elsewhere(who string) error { return fmt.Errorf("the %s's key is needed: %w", who, ErrElsewhere) }
 
 // NewTerminals makes an authority over terminals (CVCA), its verifier and an
 // inspection system that may read fingerprints, on P-256 (TR-03110-3, C and D).
@@ -60,6 +69,9 @@ func NewTerminals(o Options) (Terminals, error) {
 // Roll gives the authority its next key, with the link certificate that takes cards
 // from the one before to it, and a verifier and an inspection system under it.
 func (t Terminals) Roll(o Options) (Terminals, error) {
+	if t.Authority.Signer == nil {
+		return Terminals{}, elsewhere(cvc.CVCA.String())
+	}
 	o = o.filled()
 	n := sequence(t.Authority.Certificate.Holder) + 1
 	root, link, err := o.verifying(n, &t.Authority)
@@ -72,6 +84,9 @@ func (t Terminals) Roll(o Options) (Terminals, error) {
 
 // Renew gives verifier and inspection system new keys under the same authority.
 func (t Terminals) Renew(o Options) (Terminals, error) {
+	if t.Authority.Signer == nil {
+		return Terminals{}, elsewhere(cvc.CVCA.String())
+	}
 	return o.filled().under(Terminals{Authority: t.Authority, Links: t.Links}, sequence(t.Verifier.Certificate.Holder)+1)
 }
 
@@ -116,7 +131,7 @@ func (o Options) verifiable(name string, n int, role cvc.Role, until time.Time, 
 	}
 	c := cvc.Certificate{
 		Holder: fmt.Sprintf("%s%s%05d", o.Country, name, n), Key: key,
-		Authorization: cvc.Inspection(role, cvc.ReadFingers), From: cvc.Day(o.Now), Until: cvc.Day(until),
+		Authorization: cvc.Inspection(role, rights(role)), From: cvc.Day(o.Now), Until: cvc.Day(until),
 	}
 	if issuer.Signer == nil {
 		issuer = Verifiable{private, cvc.Certificate{Holder: c.Holder, Key: key}}
@@ -124,6 +139,15 @@ func (o Options) verifiable(name string, n int, role cvc.Role, until time.Time, 
 	c.Authority = issuer.Certificate.Holder
 	signed, err := c.Sign(issuer.Signer, issuer.Certificate.Key)
 	return Verifiable{private, signed}, err
+}
+
+// rights of those made here: who only certifies may pass on all there are, our own
+// inspection system reads fingerprints.
+func rights(role cvc.Role) byte {
+	if role == cvc.Terminal {
+		return cvc.ReadFingers
+	}
+	return cvc.ReadFingers | cvc.ReadIris
 }
 
 // sequence is the number at the end of a reference; 0 where it has none.
@@ -158,10 +182,14 @@ func (t Terminals) files() ([]file, error) {
 		}
 		files = append(files, key, file{one.name + cvcertSuffix, one.v.Certificate.Bytes()})
 	}
+	return append(files, t.linkFiles()...), nil
+}
+
+func (t Terminals) linkFiles() (files []file) {
 	for _, l := range t.Links {
 		files = append(files, file{fmt.Sprintf("%s-link-%d%s", fileVerifying, sequence(l.Holder), cvcertSuffix), l.Bytes()})
 	}
-	return files, nil
+	return files
 }
 
 // keyFile is name.key: PKCS #8, PEM.
@@ -174,24 +202,41 @@ func keyFile(name string, key crypto.Signer) (file, error) {
 }
 
 // LoadTerminals reads what a key directory has for terminals; nil where it has no
-// authority over them.
-func LoadTerminals(dir string) (*Terminals, error) {
-	if _, err := os.Stat(filepath.Join(dir, fileVerifying+cvcertSuffix)); errors.Is(err, fs.ErrNotExist) {
+// authority over them. Certificates are checked up to the authority's; keys may be
+// elsewhere. A sealed directory wants its passphrase.
+func LoadTerminals(dir string, p Passphrase) (*Terminals, error) {
+	f, err := openFolder(dir, p)
+	if err != nil {
+		return nil, err
+	}
+	return f.terminals()
+}
+
+func (f folder) terminals() (*Terminals, error) {
+	var t Terminals
+	for _, one := range []struct {
+		name  string
+		to    *Verifiable
+		above *cvc.PublicKey
+	}{
+		{fileVerifying, &t.Authority, &t.Authority.Certificate.Key},
+		{fileVerifier, &t.Verifier, &t.Authority.Certificate.Key},
+		{fileTerminal, &t.Inspection, &t.Verifier.Certificate.Key},
+	} {
+		v, err := f.verifiable(one.name, *one.above)
+		if errors.Is(err, fs.ErrNotExist) {
+			break // and what hangs on it counts for nothing
+		}
+		if err != nil {
+			return nil, err
+		}
+		*one.to = v
+	}
+	if t.Authority.Certificate.Holder == "" {
 		return nil, nil
 	}
-	var t Terminals
-	var err error
-	if t.Authority, err = loadVerifiable(dir, fileVerifying, cvc.PublicKey{}); err != nil {
-		return nil, err
-	}
-	if t.Verifier, err = loadVerifiable(dir, fileVerifier, t.Authority.Certificate.Key); err != nil {
-		return nil, err
-	}
-	if t.Inspection, err = loadVerifiable(dir, fileTerminal, t.Verifier.Certificate.Key); err != nil {
-		return nil, err
-	}
 	for n := 2; n <= sequence(t.Authority.Certificate.Holder); n++ {
-		link, err := loadCVC(filepath.Join(dir, fmt.Sprintf("%s-link-%d%s", fileVerifying, n, cvcertSuffix)))
+		link, err := loadCVC(f.path(fmt.Sprintf("%s-link-%d%s", fileVerifying, n, cvcertSuffix)))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -203,10 +248,10 @@ func LoadTerminals(dir string) (*Terminals, error) {
 	return &t, nil
 }
 
-// loadVerifiable reads name.cvcert, which authority (its own key, where that is empty)
-// must have signed, and name.key.
-func loadVerifiable(dir, name string, authority cvc.PublicKey) (Verifiable, error) {
-	path := filepath.Join(dir, name+cvcertSuffix)
+// verifiable reads name.cvcert, which authority (its own key, where that is empty) must
+// have signed, and name.key where it is there.
+func (f folder) verifiable(name string, authority cvc.PublicKey) (Verifiable, error) {
+	path := f.path(name + cvcertSuffix)
 	c, err := loadCVC(path)
 	if err != nil {
 		return Verifiable{}, err
@@ -220,7 +265,10 @@ func loadVerifiable(dir, name string, authority cvc.PublicKey) (Verifiable, erro
 	if err := c.Verify(authority); err != nil {
 		return Verifiable{}, fmt.Errorf("%s: %w", path, err)
 	}
-	key, err := loadSigner(filepath.Join(dir, name+".key"), c.Key.Key)
+	key, err := f.key(name, c.Key.Key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Verifiable{Certificate: c}, nil
+	}
 	return Verifiable{key, c}, err
 }
 
@@ -234,20 +282,4 @@ func loadCVC(path string) (cvc.Certificate, error) {
 		return cvc.Certificate{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
-}
-
-// optionsOf go on with what the certificate of an authority says of itself.
-func optionsOf(c *x509.Certificate, now time.Time) Options {
-	o := Options{Demo: IsDemo(c), Now: now}
-	o.Country = cmp.Or(first(c.Subject.Country), o.Country)
-	o.Organization = cmp.Or(first(c.Subject.Organization), o.Organization)
-	o.CRL = first(c.CRLDistributionPoints)
-	return o
-}
-
-func first(s []string) string {
-	if len(s) == 0 {
-		return ""
-	}
-	return s[0]
 }

@@ -233,7 +233,7 @@ func BenchmarkCard(b *testing.B) {
 	if err := pki.InitDemo(dir); err != nil {
 		b.Fatal(err)
 	}
-	keys, err := loadKeys(dir)
+	keys, err := loadKeys(keyFolder{dir: dir})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -81,9 +81,11 @@ func lookInto(ctx context.Context, reader string) readerRow {
 
 // cardOf is what a card is made of.
 type cardOf struct {
-	Profile string `default:"softcard" help:"Card profile: a name that is built in, or a YAML file."`
-	Record  string `required:"" type:"existingfile" help:"The citizen: fields and paths of images."`
-	Keys    string `required:"" type:"existingdir" help:"Keys to sign and write with."`
+	Profile   string `default:"softcard" help:"Card profile: a name that is built in, or a YAML file."`
+	Record    string `required:"" type:"existingfile" help:"The citizen: fields and paths of images."`
+	Keys      string `required:"" type:"existingdir" help:"Keys to sign and write with."`
+	Transport string `type:"existingfile" placeholder:"FILE" help:"Keys that the chip's maker left in the card manager, over those in the key folder."`
+	unlock
 }
 
 func (c cardOf) load() (profile personalize.Profile, keys lineKeys, order station.Order, err error) {
@@ -91,7 +93,7 @@ func (c cardOf) load() (profile personalize.Profile, keys lineKeys, order statio
 		err = &station.Error{Kind: station.Correct, What: "card profile", Err: err, Hint: "built in: " + strings.Join(personalize.Profiles(), ", ")}
 		return profile, keys, order, err
 	}
-	if keys, err = loadKeys(c.Keys); err != nil {
+	if keys, err = loadKeys(keyFolder{c.Keys, c.passphrase, c.Transport}); err != nil {
 		return profile, keys, order, err
 	}
 	r, err := loadRecord(c.Record)

@@ -27,6 +27,11 @@ type config struct {
 	// Keys is the folder with the document signer, the citizen CA and the card
 	// master key.
 	Keys string `yaml:"keys"`
+	// Passphrase is a file with the passphrase of Keys where they are sealed.
+	Passphrase string `yaml:"passphrase"`
+	// Transport is a file with the keys that the chips' maker left in the card manager,
+	// over the one in Keys.
+	Transport string `yaml:"transport"`
 	// Trust is the folder with country signers and revocation lists; by default
 	// the country signer in Keys.
 	Trust string `yaml:"trust"`
@@ -106,6 +111,16 @@ func loadConfig(path string) (config, error) {
 		c.Keys = filepath.Join(c.Data, "keys")
 	}
 	return c, c.check()
+}
+
+// keyFolder is the station's key folder. Nobody sits at a daemon to be asked for a
+// passphrase.
+func (c config) keyFolder() keyFolder {
+	f := keyFolder{dir: c.Keys, transport: c.Transport}
+	if u := (unlock{PassphraseFile: c.Passphrase}); u.given() {
+		f.unlock = u.passphrase
+	}
+	return f
 }
 
 // check refuses what would be unsafe or could not work.

@@ -37,16 +37,21 @@ type lineKeys struct {
 }
 
 // loadKeys reads a key folder.
-func loadKeys(dir string) (lineKeys, error) {
-	keys, err := pki.Load(dir)
+func loadKeys(f keyFolder) (lineKeys, error) {
+	keys, err := pki.Load(f.dir, f.unlock)
 	if err != nil {
-		return lineKeys{}, &station.Error{Kind: station.Correct, What: "keys in " + dir, Err: err, Hint: "stationd keys init --demo DIR makes keys to try things out with"}
+		return lineKeys{}, &station.Error{Kind: station.Correct, What: "keys in " + f.dir, Err: err, Hint: sealHint(err, "stationd keys init makes keys, with --demo to try things out with")}
+	}
+	if f.transport != "" {
+		if keys.Transport, err = pki.ReadSecret(f.transport); err != nil {
+			return lineKeys{}, &station.Error{Kind: station.Correct, What: "transport keys", Err: err, Hint: "name the file with the keys that the chips' maker gave"}
+		}
 	}
 	authority, err := personalize.NewAuthority(keys)
 	if err != nil {
-		return lineKeys{}, err
+		return lineKeys{}, &station.Error{Kind: station.Correct, What: "keys in " + f.dir, Err: err, Hint: "README.md tells what transport keys look like"}
 	}
-	trust, err := openTrust(dir)
+	trust, err := openTrust(f.dir)
 	return lineKeys{authority, trust.now}, err
 }
 
@@ -74,7 +79,7 @@ type fittings struct {
 
 // build wires the rooms. Nothing runs yet; close ends it.
 func build(cfg config, f fittings) (*house, error) {
-	keys, err := loadKeys(cfg.Keys)
+	keys, err := loadKeys(cfg.keyFolder())
 	if err != nil {
 		return nil, err
 	}

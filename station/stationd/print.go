@@ -18,11 +18,12 @@ import (
 type cardPrintCmd struct {
 	Record string `required:"" type:"existingfile" help:"The citizen: fields and paths of images."`
 	Keys   string `required:"" type:"existingdir" help:"Keys of the issuer; with DEMO keys SPECIMEN stands across both faces."`
-	To     string `required:"" placeholder:"DIR|ipp://..." help:"Folder for PNG and PDF, or an IPP printer."`
+	unlock
+	To string `required:"" placeholder:"DIR|ipp://..." help:"Folder for PNG and PDF, or an IPP printer."`
 }
 
 func (c *cardPrintCmd) Run(s *session) error {
-	keys, err := loadKeys(c.Keys)
+	keys, err := loadKeys(keyFolder{dir: c.Keys, unlock: c.passphrase})
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func newLineForTest(t testing.TB) *lineForTest {
 	if err := pki.InitDemo(filepath.Join(dir, "keys")); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := loadKeys(filepath.Join(dir, "keys"))
+	keys, err := loadKeys(keyFolder{dir: filepath.Join(dir, "keys")})
 	if err != nil {
 		t.Fatal(err)
 	}
