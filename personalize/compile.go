@@ -16,13 +16,24 @@ import (
 	"cardstation/personalize/pki"
 )
 
-// NewAuthority makes the authority of a key directory.
+// NewAuthority makes the authority of a key directory. Transport keys that everybody
+// knows are refused outside the demo (ErrDefaultKeys).
 func NewAuthority(k pki.Keys) (Authority, error) {
 	cards, err := NewCardKeys(k.Master)
 	if err != nil {
 		return Authority{}, err
 	}
-	return Authority{Document: k.Document, Citizen: k.Citizen, Content: k.Content, Cards: cards, Demo: k.Demo}, nil
+	a := Authority{Document: k.Document, Citizen: k.Citizen, Content: k.Content, Cards: cards, Demo: k.Demo}
+	if k.Transport == nil {
+		return a, nil
+	}
+	if a.Transport, err = ParseTransport(k.Transport); err != nil {
+		return Authority{}, err
+	}
+	if a.Transport.published() && !a.Demo {
+		return Authority{}, fmt.Errorf("transport keys: %w", ErrDefaultKeys)
+	}
+	return a, nil
 }
 
 // Compile makes the plan that takes the record onto its chip: it encodes the data

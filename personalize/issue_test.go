@@ -427,8 +427,8 @@ func TestDefaultKeysAreRefusedOutsideTheDemo(t *testing.T) {
 	if _, err := s.issue(s.chip, nil); !errors.Is(err, ErrDefaultKeys) {
 		t.Errorf("a real authority and the default keys: %v", err)
 	}
-	s.authority.Transport = access.StaticKeys{ENC: bytes.Repeat([]byte{1}, 16), MAC: bytes.Repeat([]byte{2}, 16), DEK: bytes.Repeat([]byte{3}, 16)}
-	chip, err := softcard.New(softcard.Options{Transport: s.authority.Transport})
+	s.authority.Transport.Keys = access.StaticKeys{ENC: bytes.Repeat([]byte{1}, 16), MAC: bytes.Repeat([]byte{2}, 16), DEK: bytes.Repeat([]byte{3}, 16)}
+	chip, err := softcard.New(softcard.Options{Transport: s.authority.Transport.Keys})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,9 @@ const MasterSize = 32
 
 // NewCardKeys derives the secrets of each card from one master with HKDF-SHA-256 (RFC
 // 5869); the label and the chip's identity are its info, so that one card's secrets
-// tell nothing of another's nor of one another. SCP03 keys are AES-128 and hang on
-// the key diversification data that the chip itself gives in INITIALIZE UPDATE.
+// tell nothing of another's nor of one another. SCP03 keys hang on the key
+// diversification data that the chip itself gives in INITIALIZE UPDATE, and on their
+// length, so that none is the beginning of another.
 func NewCardKeys(master []byte) (CardKeys, error) {
 	if len(master) != MasterSize {
 		return nil, fmt.Errorf("card master key of %d bytes instead of %d", len(master), MasterSize)
@@ -42,14 +43,23 @@ func (d derivation) derive(label string, card []byte, n int) ([]byte, error) {
 	return hkdf.Key(sha256.New, []byte(d.master), nil, info, n)
 }
 
-// SCP03 implements CardKeys.
-func (d derivation) SCP03(info access.KeyInfo) (access.StaticKeys, error) {
+// SCP03 implements CardKeys. The labels of AES-128 say no length: cards have keys of
+// theirs.
+func (d derivation) SCP03(info access.KeyInfo, size int) (access.StaticKeys, error) {
+	length := ""
+	switch size {
+	case 16:
+	case 24, 32:
+		length = fmt.Sprintf(" %d", 8*size)
+	default:
+		return access.StaticKeys{}, fmt.Errorf("derive card key: no AES key has %d bytes", size)
+	}
 	var keys access.StaticKeys
 	for _, k := range []struct {
 		label string
 		to    *[]byte
 	}{{"scp03 enc", &keys.ENC}, {"scp03 mac", &keys.MAC}, {"scp03 dek", &keys.DEK}} {
-		b, err := d.derive(k.label, info.Diversification[:], 16)
+		b, err := d.derive(k.label+length, info.Diversification[:], size)
 		if err != nil {
 			return access.StaticKeys{}, err
 		}

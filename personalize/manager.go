@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
@@ -13,8 +14,9 @@ import (
 // Life cycle and key type codes (GlobalPlatform Card Specification 2.3.1, 11.1.1 and
 // 11.1.8).
 const (
-	lifeSecured = 0x0F
-	keyTypeAES  = 0x88
+	lifeInitialized = 0x07
+	lifeSecured     = 0x0F
+	keyTypeAES      = 0x88
 )
 
 // manager is the issuer security domain of one chip and whose keys open it.
@@ -30,7 +32,9 @@ type opening struct {
 	version byte
 }
 
-// Open implements access.Access.
+// Open implements access.Access. Challenges have 8 bytes, or 16 where the chip is one
+// of S16 (Amendment D, 5.1): such a one refuses 8 as a wrong length, and i in its answer
+// confirms it.
 func (o opening) Open(c card.Card) (card.Card, error) {
 	if o.aid != nil {
 		if err := selectApplication(c, o.aid); err != nil {
@@ -38,12 +42,15 @@ func (o opening) Open(c card.Card) (card.Card, error) {
 		}
 	}
 	var s session
-	scp := access.SCP03{KeyVersion: o.version, Level: o.manager.level, Keys: func(info access.KeyInfo) (access.StaticKeys, error) {
+	scp := access.SCP03{KeyVersion: o.version, Level: o.manager.level, S16: o.manager.s16, Keys: func(info access.KeyInfo) (access.StaticKeys, error) {
 		s.info = info
 		return o.manager.keys(info)
 	}}
 	var err error
-	s.Card, err = scp.Open(c)
+	if s.Card, err = scp.Open(c); errors.Is(err, card.WrongLength) && !scp.S16 {
+		scp.S16 = true
+		s.Card, err = scp.Open(c)
+	}
 	return s, err
 }
 
@@ -60,32 +67,23 @@ func selectApplication(c card.Card, aid []byte) error {
 	return nil
 }
 
-// ErrDefaultKeys says that the chip has the published default keys, which only the
-// demo may use.
-var ErrDefaultKeys = errors.New("card manager has the published default keys 40..4F, refused outside the demo")
+// ErrDefaultKeys says that the transport keys are the published default ones, which only
+// the demo may use.
+var ErrDefaultKeys = errors.New("the card manager's keys are the published default ones (40..4F), refused outside the demo")
 
 // keys gives the key set that the chip says it has. Another version than asked for
 // never opens a channel: the issuer's keys are not tried on the maker's set.
 func (m manager) keys(info access.KeyInfo) (access.StaticKeys, error) {
 	switch info.Version {
 	case m.issuer:
-		return m.authority.Cards.SCP03(info)
+		return m.authority.Cards.SCP03(info, m.keySize)
 	case m.transport:
-		keys := m.authority.Transport
-		if len(keys.ENC) == 0 {
-			keys = access.DefaultKeys
-		}
-		if isDefault(keys) && !m.authority.Demo {
+		if m.authority.Transport.published() && !m.authority.Demo {
 			return access.StaticKeys{}, ErrDefaultKeys
 		}
-		return keys, nil
+		return m.authority.Transport.set(info)
 	}
 	return access.StaticKeys{}, m.unknownVersion(info.Version)
-}
-
-func isDefault(k access.StaticKeys) bool {
-	d := access.DefaultKeys
-	return bytes.Equal(k.ENC, d.ENC) || bytes.Equal(k.MAC, d.MAC) || bytes.Equal(k.DEK, d.DEK)
 }
 
 func (m manager) unknownVersion(v byte) error {
@@ -110,7 +108,7 @@ func (putKeys) Name() string { return "card-manager/issuer-keys" }
 
 // Tells implements the description of a step.
 func (s putKeys) Tells() string {
-	return fmt.Sprintf("the maker's keys of version %02X are replaced by the card's own, version %02X", s.transport, s.issuer)
+	return fmt.Sprintf("the maker's keys of version %02X are replaced by the card's own, version %02X, AES-%d", s.transport, s.issuer, 8*s.keySize)
 }
 
 // Holds sends nothing.
@@ -120,14 +118,14 @@ func (s putKeys) Holds(c card.Card) (bool, error) {
 }
 
 // Do is PUT KEY for the three keys of a set at once (GlobalPlatform Card Specification
-// 2.3.1, 11.8; Amendment D, 7.2).
+// 2.3.1, 11.8; Amendment D, 7.2), and a look at what the chip then says it has.
 func (s putKeys) Do(c card.Card) error {
 	channel, _ := c.(session)
 	wrapper, ok := channel.Card.(access.KeyWrapper)
 	if !ok {
 		return errors.New("put key: the channel cannot wrap keys")
 	}
-	keys, err := s.authority.Cards.SCP03(channel.info)
+	keys, err := s.authority.Cards.SCP03(channel.info, s.keySize)
 	if err != nil {
 		return err
 	}
@@ -148,6 +146,30 @@ func (s putKeys) Do(c card.Card) error {
 	if !bytes.Equal(answer, expected) {
 		return errors.New("put key: the chip's check values are not those of the keys")
 	}
+	return s.listed(c)
+}
+
+// listed looks for the three keys, with version, type and length, in the key information
+// template (GlobalPlatform Card Specification 2.3.1, 11.3.3.1).
+func (s putKeys) listed(c card.Card) error {
+	b, err := card.Do(c, card.Command{CLA: 0x80, INS: 0xCA, P1: 0x00, P2: 0xE0, Ne: card.MaxShortNe})
+	if err != nil {
+		return fmt.Errorf("get key information: %w", err)
+	}
+	template, err := tlv.One(b, 0xE0)
+	if err != nil {
+		return fmt.Errorf("get key information: %w", err)
+	}
+	keys, err := tlv.Parse(template)
+	if err != nil {
+		return fmt.Errorf("get key information: %w", err)
+	}
+	for id := byte(1); id <= 3; id++ {
+		want := []byte{id, s.issuer, keyTypeAES, byte(s.keySize)}
+		if !slices.ContainsFunc(keys, func(o tlv.Object) bool { return o.Tag == 0xC0 && bytes.Equal(o.Value, want) }) {
+			return fmt.Errorf("the chip does not list key %d of version %02X with %d bytes", id, s.issuer, s.keySize)
+		}
+	}
 	return nil
 }
 
@@ -165,24 +187,46 @@ func (secured) Name() string { return "card-manager/secured" }
 // Tells implements the description of a step.
 func (secured) Tells() string { return "card manager to life cycle SECURED" }
 
-// Holds is GET STATUS of the issuer security domain (GlobalPlatform Card Specification
-// 2.3.1, 11.4).
+// Holds asks for the life cycle. A card that is locked or terminated never gets there.
 func (secured) Holds(c card.Card) (bool, error) {
+	life, err := lifeCycle(c)
+	if err != nil {
+		return false, err
+	}
+	if life > lifeSecured {
+		return false, fmt.Errorf("card manager has life cycle %02X, locked or terminated", life)
+	}
+	return life == lifeSecured, nil
+}
+
+// lifeCycle is GET STATUS of the issuer security domain (GlobalPlatform Card
+// Specification 2.3.1, 11.4).
+func lifeCycle(c card.Card) (byte, error) {
 	b, err := card.Do(c, card.Command{CLA: 0x80, INS: 0xF2, P1: 0x80, P2: 0x02, Data: []byte{0x4F, 0x00}, Ne: card.MaxShortNe})
 	if err != nil {
-		return false, fmt.Errorf("get status: %w", err)
+		return 0, fmt.Errorf("get status: %w", err)
 	}
 	life, err := tlv.Find(b, 0xE3, 0x9F70)
 	if err != nil || len(life) == 0 {
-		return false, errors.New("get status: the answer has no life cycle")
+		return 0, errors.New("get status: the answer has no life cycle")
 	}
-	return life[0] == lifeSecured, nil
+	return life[0], nil
 }
 
-// Do is SET STATUS (GlobalPlatform Card Specification 2.3.1, 11.10).
+// Do is SET STATUS (GlobalPlatform Card Specification 2.3.1, 11.10), by way of
+// INITIALIZED where the card has not been there yet: no state is passed over (5.1.1).
 func (secured) Do(c card.Card) error {
-	if _, err := card.Do(c, card.Command{CLA: 0x80, INS: 0xF0, P1: 0x80, P2: lifeSecured}); err != nil {
-		return fmt.Errorf("set status: %w", err)
+	life, err := lifeCycle(c)
+	if err != nil {
+		return err
+	}
+	for _, next := range []byte{lifeInitialized, lifeSecured} {
+		if next <= life {
+			continue
+		}
+		if _, err := card.Do(c, card.Command{CLA: 0x80, INS: 0xF0, P1: 0x80, P2: next}); err != nil {
+			return fmt.Errorf("set status %02X: %w", next, err)
+		}
 	}
 	return nil
 }

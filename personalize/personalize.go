@@ -52,15 +52,16 @@ type Authority struct {
 	Cards    CardKeys
 	// Transport are the keys that the chip's maker left in the card manager. The
 	// zero value means access.DefaultKeys, which only Demo allows.
-	Transport access.StaticKeys
+	Transport Transport
 	// Demo allows the published default keys. Nothing made under it is worth anything.
 	Demo bool
 }
 
 // CardKeys derives the secrets of one card from the issuer's master.
 type CardKeys interface {
-	// SCP03 gives the issuer keys of the card manager that sent info.
-	SCP03(info access.KeyInfo) (access.StaticKeys, error)
+	// SCP03 gives the issuer keys of the card manager that sent info, of size bytes each:
+	// 16, 24 or 32.
+	SCP03(info access.KeyInfo, size int) (access.StaticKeys, error)
 	// PIN is 6 digits, PUK 8 digits.
 	PIN(chip string) (string, error)
 	PUK(chip string) (string, error)

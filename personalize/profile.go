@@ -43,6 +43,8 @@ type managerProfile struct {
 	aid               []byte
 	transport, issuer byte // key versions
 	level             byte
+	keySize           int  // bytes of each issuer key
+	s16               bool // only chips of S16 are taken
 	secure            bool
 }
 
@@ -135,6 +137,8 @@ type managerFile struct {
 	Transport byte   `yaml:"transport-version"`
 	Issuer    byte   `yaml:"issuer-version"`
 	Level     byte   `yaml:"level"`
+	KeyBits   int    `yaml:"key-bits"`
+	S16       bool   `yaml:"s16"`
 	Secure    bool   `yaml:"secure"`
 }
 
@@ -251,8 +255,11 @@ func (f managerFile) profile() (*managerProfile, error) {
 		return nil, at("$.card-manager.issuer-version", "the issuer's key version is also the maker's")
 	case !slices.Contains([]byte{0x03, 0x13, 0x33}, f.Level):
 		return nil, at("$.card-manager.level", "security level must be 0x03, 0x13 or 0x33: commands signed and encrypted")
+	case !slices.Contains([]int{0, 128, 192, 256}, f.KeyBits):
+		return nil, at("$.card-manager.key-bits", "the issuer's keys have %d bits instead of 128, 192 or 256", f.KeyBits)
 	}
-	return &managerProfile{aid: aid, transport: f.Transport, issuer: f.Issuer, level: f.Level, secure: f.Secure}, nil
+	return &managerProfile{aid: aid, transport: f.Transport, issuer: f.Issuer, level: f.Level,
+		keySize: cmp.Or(f.KeyBits, 128) / 8, s16: f.S16, secure: f.Secure}, nil
 }
 
 func parseAID(path, s string) ([]byte, error) {

@@ -118,7 +118,7 @@ func TestCardKeysDifferByCardAndPurposeAndAreTheSameAgain(t *testing.T) {
 		seen[string(b)] = what
 	}
 	for card := range byte(3) {
-		k, err := keys.SCP03(access.KeyInfo{Diversification: [10]byte{card}})
+		k, err := keys.SCP03(access.KeyInfo{Diversification: [10]byte{card}}, 16)
 		for what, b := range map[string][]byte{"enc": k.ENC, "mac": k.MAC, "dek": k.DEK} {
 			note(fmt.Sprintf("%s of %d", what, card), b, err)
 		}
@@ -160,7 +160,7 @@ func TestCardKeysAreHKDFAsOpenSSLHasIt(t *testing.T) {
 	if got := hex.EncodeToString(key); err != nil || got != "5aa5fd33b19bdabfa11ac87053cc5e73930534fd6813dc05" {
 		t.Errorf("management key %s, %v", got, err)
 	}
-	set, err := keys.SCP03(access.KeyInfo{Diversification: [10]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}})
+	set, err := keys.SCP03(access.KeyInfo{Diversification: [10]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}}, 16)
 	if got := hex.EncodeToString(set.ENC); err != nil || got != "8b9e556b53cac7fbc38dba294e17e4e2" {
 		t.Errorf("scp03 enc %s, %v", got, err)
 	}

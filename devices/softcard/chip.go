@@ -29,9 +29,12 @@ type Options struct {
 	// Serial is the serial number in the card production data and of the PIV
 	// application; 0 is a random one.
 	Serial uint32
-	// Transport are the first card manager keys (AES-128), of version FF; the zero
-	// value is access.DefaultKeys.
+	// Transport are the first card manager keys (AES, all of one length), of version FF;
+	// the zero value is access.DefaultKeys.
 	Transport access.StaticKeys
+	// SCP03 is i of the card manager's secure channel, the sum of the access.Option bits;
+	// 0 is 70.
+	SCP03 byte
 	// PlainPIV leaves out what YubiKeys add to SP 800-73-4: INS F7 to FF answer 6D00.
 	PlainPIV bool
 	// Applet is another eMRTD application in place of this package's own; empty is

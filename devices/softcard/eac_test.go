@@ -279,6 +279,7 @@ func TestPACECanAuthenticateTheChipByItsMapping(t *testing.T) {
 	send(t, manager, "00E00000", createDO(efDG3, 9), 0, card.IncorrectData)
 	send(t, manager, "00E00000", createDO(efSecurity, len(security)), 0, card.OK)
 	send(t, manager, "00D60000", security, 0, card.OK)
+	send(t, manager, "80F08007", nil, 0, card.OK)
 	send(t, manager, "80F0800F", nil, 0, card.OK)
 	send(t, manager, "00D60000", security, 0, card.SecurityNotSatisfied) // SECURED
 	chip.Reset()

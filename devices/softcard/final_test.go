@@ -30,7 +30,9 @@ func finalChips(t *testing.T) map[string]*Chip {
 	t.Helper()
 	key := newKey(t, elliptic.P256())
 	own := eacChip(t, key, dg14(t, access.ChipKey{KeyBits: 128, Key: &key.PublicKey}), object(0x60, pkcs8(t, key)))
-	send(t, open(t, scp03(access.LevelFull), card.Over(own)), "80F0800F", nil, 0, card.OK)
+	manager := open(t, scp03(access.LevelFull), card.Over(own))
+	send(t, manager, "80F08007", nil, 0, card.OK)
+	send(t, manager, "80F0800F", nil, 0, card.OK)
 	chips := map[string]*Chip{"own": own}
 	for _, kind := range []Applet{PassportApplet, PassportAppletPACE} {
 		chip, c := appletChip(t, kind)

@@ -1,6 +1,8 @@
 package softcard
 
 import (
+	"cmp"
+	"crypto/aes"
 	"crypto/subtle"
 
 	"cardstation/devices/card"
@@ -82,13 +84,13 @@ func (c *Chip) initializeUpdate(cmd card.Command) ([]byte, error) {
 	if cmd.P2 != 0 {
 		return nil, card.IncorrectP1P2
 	}
-	if len(cmd.Data) != 8 {
+	if len(cmd.Data) != m.challenge() {
 		return nil, card.WrongLength
 	}
 	if m.Sequence >= maxSequence {
 		return nil, card.ConditionsNotSatisfied
 	}
-	info := access.KeyInfo{Diversification: c.state.diversification(), Version: m.KeyVersion, Protocol: 3, I: 0x70}
+	info := access.KeyInfo{Diversification: c.state.diversification(), Version: m.KeyVersion, Protocol: 3, I: m.options()}
 	chip := access.NewSCP03Chip(m.Keys, info, m.Sequence+1, c.rand)
 	chip.Invoker = aids[c.session.app]
 	answer, err := chip.Initialize(cmd.Data)
@@ -126,20 +128,40 @@ func (c *Chip) managerData(cmd card.Command) ([]byte, error) {
 	case 0x9F7F:
 		return tlv.New(0x9F7F, c.state.CPLC), nil
 	case 0x0066:
-		return cardRecognition(), nil
+		return cardRecognition(c.state.Manager.options()), nil
 	case 0x00E0:
 		return c.keyInformation(), nil
 	}
 	return nil, card.ReferencedDataNotFound
 }
 
-// cardRecognition tells GlobalPlatform 2.3.1 with SCP03 i=70 (GPC 2.3.1, H.2).
-func cardRecognition() []byte {
+// options is the i parameter of SCP03 (amendment D, 5.1).
+func (m *managerState) options() byte { return cmp.Or(m.Options, defaultOptions) }
+
+// challenge is the length of the host's challenge.
+func (m *managerState) challenge() int {
+	if m.options()&access.OptionS16 != 0 {
+		return 16
+	}
+	return 8
+}
+
+// defaultOptions: challenges made from the counter, protected answers.
+const defaultOptions = access.OptionPseudoRandom | access.OptionRMAC | access.OptionRENC
+
+// validOptions tells whether i is one of amendment D, 5.1: encrypted answers only with
+// signed ones.
+func validOptions(i byte) bool {
+	return i&^(access.OptionS16|defaultOptions) == 0 && (i&access.OptionRENC == 0 || i&access.OptionRMAC != 0)
+}
+
+// cardRecognition tells GlobalPlatform 2.3.1 with SCP03 and its i (GPC 2.3.1, H.2).
+func cardRecognition(i byte) []byte {
 	oid := func(tail ...byte) []byte {
 		return tlv.New(0x06, []byte{0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B}, tail)
 	}
 	return tlv.New(0x66, tlv.New(0x73,
-		oid(1), tlv.New(0x60, oid(2, 2, 3, 1)), tlv.New(0x63, oid(3)), tlv.New(0x64, oid(4, 3, 0x70))))
+		oid(1), tlv.New(0x60, oid(2, 2, 3, 1)), tlv.New(0x63, oid(3)), tlv.New(0x64, oid(4, 3, i))))
 }
 
 // keyInformation lists the keys by number, version, type and length (GPC 2.3.1, 11.3.3.1).
@@ -206,7 +228,7 @@ func (c *Chip) unwrapKey(b []byte) (key, kcv, rest []byte, err error) {
 		return nil, nil, nil, card.IncorrectData
 	}
 	// Keys of 24 bytes come filled up to whole blocks.
-	if size > len(key) {
+	if size > len(key) || size <= len(key)-aes.BlockSize {
 		return nil, nil, nil, card.IncorrectData
 	}
 	key = key[:size]
@@ -218,8 +240,8 @@ func (c *Chip) unwrapKey(b []byte) (key, kcv, rest []byte, err error) {
 }
 
 // setStatus is SET STATUS of the card (GPC 2.3.1, 11.10): the life cycle goes on
-// to INITIALIZED and SECURED, never back. The state it has already is taken
-// quietly, so that a repeated command does no harm.
+// to INITIALIZED and from there to SECURED, never back. The state it has already is
+// taken quietly, so that a repeated command does no harm.
 func (c *Chip) setStatus(cmd card.Command) error {
 	m := &c.state.Manager
 	if cmd.P1 != 0x80 {
@@ -228,7 +250,7 @@ func (c *Chip) setStatus(cmd card.Command) error {
 	if cmd.P2 != initialized && cmd.P2 != secured {
 		return card.IncorrectData
 	}
-	if cmd.P2 < m.LifeCycle {
+	if cmd.P2 < m.LifeCycle || cmd.P2 == secured && m.LifeCycle == opReady {
 		return card.ConditionsNotSatisfied
 	}
 	if cmd.P2 != m.LifeCycle {

@@ -169,6 +169,8 @@ func TestCardManagerKeysAreReplacedAndTheCardSecured(t *testing.T) {
 	if got := send(t, in, "80D80081", body, 256, card.OK); !bytes.Equal(got, append([]byte{1}, kcvs...)) {
 		t.Fatalf("put key answered %X", got)
 	}
+	send(t, in, "80F0800F", nil, 0, card.ConditionsNotSatisfied) // not before INITIALIZED
+	send(t, in, "80F08007", nil, 0, card.OK)
 	send(t, in, "80F0800F", nil, 0, card.OK)
 	send(t, in, "80F08007", nil, 0, card.ConditionsNotSatisfied)
 	status := send(t, in, "80F28002", []byte{0x4F, 0x00}, 256, card.OK)

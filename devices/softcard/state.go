@@ -38,6 +38,7 @@ type managerState struct {
 	Keys       access.StaticKeys `json:"keys"`
 	Sequence   uint32            `json:"sequence"` // of SCP03, 24 bits
 	LifeCycle  byte              `json:"lifeCycle"`
+	Options    byte              `json:"options,omitempty"` // i of SCP03; 0 is defaultOptions
 }
 
 type emrtdState struct {
@@ -96,6 +97,9 @@ func (s *state) check() error {
 	if !aesKeys(s.Manager.Keys) {
 		return fmt.Errorf("card manager keys are not AES keys")
 	}
+	if !validOptions(s.Manager.Options) {
+		return fmt.Errorf("card manager has i=%02X, which SCP03 does not", s.Manager.Options)
+	}
 	for _, files := range []map[fileID]*file{s.Master, s.EMRTD.Files} {
 		for id, f := range files {
 			if f == nil || len(f.Data) > maxFile {
@@ -152,12 +156,16 @@ func blank(o Options, rand io.Reader) (state, error) {
 	if !aesKeys(keys) {
 		return state{}, fmt.Errorf("transport keys are not three AES keys")
 	}
+	if !validOptions(o.SCP03) {
+		return state{}, fmt.Errorf("SCP03 has no i=%02X", o.SCP03)
+	}
 	s := state{
 		Format: stateFormat, CPLC: newCPLC(serial, batch), Serial: serial,
 		Manager: managerState{
 			KeyVersion: initialKeyVersion,
 			Keys:       access.StaticKeys{ENC: bytes.Clone(keys.ENC), MAC: bytes.Clone(keys.MAC), DEK: bytes.Clone(keys.DEK)},
 			LifeCycle:  opReady,
+			Options:    o.SCP03,
 		},
 		Master: map[fileID]*file{},
 		EMRTD:  emrtdState{Files: map[fileID]*file{}},

@@ -164,7 +164,12 @@ func (v *victim) proven() card.Card {
 // issuers is inside a channel under the card's own issuer keys.
 func (v *victim) issuers(level byte) (card.Card, error) {
 	v.chip.Reset()
-	return access.SCP03{Keys: v.line.keys.authority.Cards.SCP03, Level: level}.Open(v.card())
+	return access.SCP03{Keys: v.issuerKeys, Level: level}.Open(v.card())
+}
+
+// issuerKeys are those of a card of the softcard profile.
+func (v *victim) issuerKeys(info access.KeyInfo) (access.StaticKeys, error) {
+	return v.line.keys.authority.Cards.SCP03(info, 16)
 }
 
 // terminals are attacks on the finished card.

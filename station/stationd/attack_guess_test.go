@@ -163,7 +163,7 @@ func (d *den) managers() []attack {
 		}),
 		d.assaults("EXTERNAL AUTHENTICATE, its security level lowered on the way", "6982", func(v *victim) {
 			v.chip.Reset()
-			_, err := access.SCP03{Keys: v.line.keys.authority.Cards.SCP03, Level: access.LevelFull}.Open(card.Over(channelFunc(func(b []byte) ([]byte, error) {
+			_, err := access.SCP03{Keys: v.issuerKeys, Level: access.LevelFull}.Open(card.Over(channelFunc(func(b []byte) ([]byte, error) {
 				if b[1] == 0x82 {
 					b[2] = access.LevelCMAC
 				}

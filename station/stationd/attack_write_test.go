@@ -30,7 +30,7 @@ func (d *den) writes() []attack {
 			v.also(func(p *chipParts) { p.set(t, "active", false) })
 			return v.sweep(false, func(v *victim) card.Card {
 				v.chip.Reset()
-				return must(access.SCP03{Keys: v.line.keys.authority.Cards.SCP03, Level: access.LevelFull}.Open(v.selected()))
+				return must(access.SCP03{Keys: v.issuerKeys, Level: access.LevelFull}.Open(v.selected()))
 			})
 		}},
 		files("in the clear", (*victim).selected),
