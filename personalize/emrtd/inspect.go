@@ -51,13 +51,15 @@ func (i *inspection) run(c card.Card, door access.Access) (lds.Files, []lds.Chec
 		return nil, []lds.Check{undone(CheckAccess, err)}
 	}
 	rows := []lds.Check{{Name: CheckAccess, Result: lds.Passed, Why: tried(open)}}
+	rows = append(rows, i.reader.mapped(open, door, i.trust, i.now)...)
 	files, notes, err := i.listed(open)
 	if refused(err) {
 		again := Reader{Longest: shorter[1], Cautious: true, control: i.reader.control}
 		if inside, closed := again.enter(c, AID, door); closed == nil {
 			open, i.reader = inside, again
+			before := append(notes, Note{Text: "read again from the start in small pieces"})
 			files, notes, err = i.listed(open)
-			notes = append(notes, Note{Text: "read again from the start in small pieces"})
+			notes = append(before, notes...)
 		}
 	}
 	rows = append(rows, reading(notes, err))

@@ -95,6 +95,9 @@ func (r *Reader) enter(c card.Card, aid []byte, door access.Access) (card.Card, 
 		r.note(0, "chip answers %s to PACE at the master file, opened in the application", refused)
 		return r.enterSelected(c, aid, door)
 	}
+	if err := r.security(open); err != nil {
+		return nil, err
+	}
 	if err = r.selectAID(open, aid); err == nil || !errors.As(err, &refused) {
 		return open, err
 	}

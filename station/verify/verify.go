@@ -205,7 +205,7 @@ const (
 var optional = map[string]bool{CheckFingerprint: true, CheckRevocation: true, CheckPicture: true, lds.CheckIssue: true}
 
 // proofs are the ways in which a chip shows that it is no copy: one has to pass.
-var proofs = map[string]bool{emrtd.CheckActive: true, emrtd.CheckChip: true}
+var proofs = map[string]bool{emrtd.CheckActive: true, emrtd.CheckChip: true, emrtd.CheckMapping: true}
 
 func outcome(checks []station.Check) station.Outcome {
 	result, proven := station.Valid, false
