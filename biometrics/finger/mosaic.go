@@ -75,13 +75,14 @@ const (
 )
 
 // register finds by how much the ridges of a frame lie beside those of the mosaic, about a first
-// guess: the shift with the greatest normalised correlation over what both show. Not ok where
-// they have too little in common.
-func (m *mosaic) register(g *image.Gray, touch mask, guess image.Point) (shift image.Point, like float64, ok bool) {
+// guess: the shift with the greatest normalised correlation over what both show. They overlap
+// where that is enough to say.
+func (m *mosaic) register(g *image.Gray, touch mask, guess image.Point) (shift image.Point, like float64, overlap bool) {
 	at := m.common(touch, guess)
 	if len(at) < leastCommon {
 		return guess, 0, false
 	}
+	shift = guess
 	side := 2*farthestSlide + 1
 	coarse := make([]float64, side*side)
 	bands(side, func(dy int) {
@@ -109,7 +110,7 @@ func (m *mosaic) register(g *image.Gray, touch mask, guess image.Point) (shift i
 	if by := shift.Sub(guess); by.X*by.X+by.Y*by.Y < leastMove*leastMove {
 		shift = guess
 	}
-	return shift, like, like >= leastLike
+	return shift, like, true
 }
 
 // leastCommon is how many places both must show.

@@ -111,5 +111,5 @@ func weakest(all []crossing, w int) float64 {
 	for _, c := range cost {
 		least = min(least, c)
 	}
-	return -least
+	return 0 - least // not -least, which may be -0
 }

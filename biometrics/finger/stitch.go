@@ -33,11 +33,14 @@ type Live struct {
 	Advice    string  // one sentence for the person at the scanner
 }
 
+// RollPPI is the resolution of what comes of a Roll.
+const RollPPI = 500
+
 // What a finger may slide and roll back, in mm. More than mostSlide is a ridge's width of it and
 // refuses the roll, although its ridges are brought together; more than leastSlide is said.
 const (
 	mostSlide  = 0.30
-	leastSlide = 0.15
+	leastSlide = 0.20
 	mostBack   = 2.0
 )
 
@@ -93,15 +96,15 @@ func paper(g *image.Gray) uint8 {
 // common with them is laid where the last one was; one that is unlike them is left out.
 func (r *Roll) lay(g *image.Gray, touch mask) {
 	if len(r.shifts) > 0 {
-		shift, like, ok := r.print.register(g, touch, r.shift)
+		shift, like, overlap := r.print.register(g, touch, r.shift)
 		switch {
-		case ok:
-			r.shift = shift
-		case like > 0:
+		case !overlap:
+			r.course.apart = true
+		case like < leastLike:
 			r.course.unlike++
 			return
 		default:
-			r.course.apart = true
+			r.shift = shift
 		}
 	}
 	r.shifts = append(r.shifts, r.shift)
@@ -179,7 +182,7 @@ func (r *Roll) Finish() (*image.Gray, biometrics.Quality, Map, error) {
 		return nil, biometrics.Quality{}, Map{}, errors.New("roll: no frames")
 	}
 	gate := r.gate
-	gate.PPI = 500
+	gate.PPI = RollPPI
 	q, chart, err := gate.Inspect(r.print.sofar)
 	if err != nil {
 		return nil, q, chart, err

@@ -39,10 +39,19 @@ func write(dst draw.Image, x, y, scale int, c color.Color, text string) {
 	}
 }
 
+// sign writes on the margin of a print that it is simulated.
+func (h *Hands) sign(g *image.Gray, p biometrics.Position) {
+	write(g, 10, g.Rect.Max.Y-4, 1, color.Gray{Y: 120}, fmt.Sprintf("SIMULATED %s %d", strings.ToUpper(p.String()), h.seed))
+}
+
 // encode marks a print as simulated and writes it as PNG with its resolution.
 func (h *Hands) encode(g *image.Gray, p biometrics.Position) []byte {
-	b := g.Bounds()
-	write(g, 10, b.Max.Y-4, 1, color.Gray{Y: 120}, fmt.Sprintf("SIMULATED %s %d", strings.ToUpper(p.String()), h.seed))
+	h.sign(g, p)
+	return encode(g)
+}
+
+// encode writes a signed print as PNG with its resolution and the remark.
+func encode(g *image.Gray) []byte {
 	var buf bytes.Buffer
 	enc := png.Encoder{CompressionLevel: png.BestSpeed}
 	if err := enc.Encode(&buf, g); err != nil {

@@ -27,6 +27,9 @@ type Rolling struct {
 	Whole  *image.Gray // what touches at any time, as one print: what the frames should come to
 }
 
+// PNG is a frame as a file.
+func (r Rolling) PNG(frame int) []byte { return encode(r.Frames[frame]) }
+
 // frameTime is how long a frame takes: 15 a second.
 const frameTime = time.Second / 15
 
@@ -42,12 +45,14 @@ func (h *Hands) Roll(p biometrics.Position, attempt uint64, m Motion) Rolling {
 	lay := h.lay(p, true, rng)
 	out := Rolling{Whole: newSheet(sheetOf(true))}
 	lay.print(out.Whole, f, rng)
+	h.sign(out.Whole, p)
 	for i, c := range m.contacts(lay, f, rng) {
 		g := newSheet(sheetOf(true))
 		if c != nil {
 			lay.now = c
 			lay.print(g, f, rng)
 		}
+		h.sign(g, p)
 		out.Frames, out.Times = append(out.Frames, g), append(out.Times, time.Duration(i)*frameTime)
 	}
 	return out

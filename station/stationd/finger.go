@@ -23,6 +23,7 @@ type fingerCmd struct {
 	Decode   fingerDecodeCmd   `cmd:"" help:"Turn a WSQ file into a PNG."`
 	Encode   fingerEncodeCmd   `cmd:"" help:"Turn an image into a WSQ file and say what it lost."`
 	Assess   fingerAssessCmd   `cmd:"" help:"Hold a print against the desk's gate: exit 0 accepted, 3 refused."`
+	Stitch   fingerStitchCmd   `cmd:"" help:"Make one print out of the frames of a rolling finger, and hold it against the desk's gate: exit 0 accepted, 3 refused."`
 	Minutiae fingerMinutiaeCmd `cmd:"" help:"List a print's minutiae, or write them as a template."`
 	Match    fingerMatchCmd    `cmd:"" help:"Compare two prints or templates and print the score."`
 	Segment  fingerSegmentCmd  `cmd:"" help:"Cut the fingers out of a picture of several."`
@@ -227,12 +228,14 @@ func (c *fingerAssessCmd) Run(s *session) error {
 			return err
 		}
 	}
-	return s.verdict(q, img.PPI)
+	return s.verdict(q, img.PPI, assessmentOf(q), func(io.Writer) {})
 }
 
-// verdict prints a judgement; refused is exit 3.
-func (s *session) verdict(q biometrics.Quality, ppi int) error {
-	err := s.show(assessmentOf(q), func(w io.Writer) {
+// verdict prints a judgement, as JSON or, after what comes before it, in words; refused is
+// exit 3.
+func (s *session) verdict(q biometrics.Quality, ppi int, asJSON any, before func(io.Writer)) error {
+	err := s.show(asJSON, func(w io.Writer) {
+		before(w)
 		for _, m := range q.Components {
 			fmt.Fprintf(w, "  %-24s %8.2f %s\n", m.Name, m.Value, m.Unit)
 		}

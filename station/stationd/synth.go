@@ -14,6 +14,7 @@ import (
 type synthCmd struct {
 	Hand   synthHandCmd   `cmd:"" help:"Make the thirteen captures of a person who does not exist."`
 	Finger synthFingerCmd `cmd:"" help:"Make one capture of such a person."`
+	Roll   synthRollCmd   `cmd:"" help:"Make the frames of a scanner under such a person's rolling finger."`
 }
 
 type synthHandCmd struct {
@@ -61,5 +62,36 @@ func (c *synthFingerCmd) Run(s *session) error {
 			how = "rolled"
 		}
 		fmt.Fprintf(w, "%s: synthetic %s %s at %d ppi, of no person\n", c.Out, how, c.Position.Position, synth.PPI)
+	})
+}
+
+type synthRollCmd struct {
+	Dir      string   `arg:"" help:"Folder for the frames, 15 a second."`
+	Seed     uint64   `default:"1" help:"Another number makes another person."`
+	Position position `default:"right-index" help:"Finger position, a code or a name: 2, right-index."`
+	Attempt  uint64   `help:"Another number is another time that the same finger is rolled."`
+	Leftward bool     `help:"Roll to the left."`
+	Slide    float64  `help:"Pixels by which the finger slides halfway."`
+	Lift     bool     `help:"The finger leaves the scanner halfway."`
+	Back     bool     `help:"The finger rolls back halfway."`
+	Speed    float64  `default:"1" help:"Of the usual two seconds a roll, 0.1 to 20."`
+	Share    float64  `default:"1" help:"Of the way from nail to nail, 0.1 to 1."`
+}
+
+func (c *synthRollCmd) Run(s *session) error {
+	if len(c.Position.Fingers()) != 1 || c.Speed < 0.1 || c.Speed > 20 || c.Share < 0.1 || c.Share > 1 {
+		return &station.Error{Kind: station.Correct, What: "roll " + c.Position.String(), Hint: "give one finger, a --speed of 0.1 to 20 and a --share of 0.1 to 1"}
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return err
+	}
+	made := synth.Grow(c.Seed).Roll(c.Position.Position, c.Attempt, synth.Motion{Leftward: c.Leftward, Slide: c.Slide, Lift: c.Lift, Back: c.Back, Speed: c.Speed, Share: c.Share})
+	for i := range made.Frames {
+		if err := os.WriteFile(filepath.Join(c.Dir, fmt.Sprintf("%03d.png", i)), made.PNG(i), 0o600); err != nil {
+			return err
+		}
+	}
+	return s.show(map[string]any{"folder": c.Dir, "frames": len(made.Frames), "position": int(c.Position.Position), "ppi": synth.PPI, "simulated": true}, func(w io.Writer) {
+		fmt.Fprintf(w, "%s: %d synthetic frames of the %s at %d ppi, of no person\n", c.Dir, len(made.Frames), c.Position.Position, synth.PPI)
 	})
 }
