@@ -303,6 +303,7 @@ func TestTheSignerIsFoundWhereverItIs(t *testing.T) {
 	}{
 		"in the trust folder":        {[]string{"-md", "sha256", "-nocerts"}, "from ds.pem"},
 		"there, by its key":          {[]string{"-md", "sha256", "-nocerts", "-keyid"}, "from ds.pem"},
+		"in a file in BER":           {[]string{"-md", "sha256", "-stream"}, "in EF.SOD"},
 		"among others in the EF.SOD": {[]string{"-md", "sha256", "-certfile", "csca.pem"}, "in EF.SOD"},
 	} {
 		b := newBench(t)
@@ -315,6 +316,9 @@ func TestTheSignerIsFoundWhereverItIs(t *testing.T) {
 		trust, err := pki.LoadTrust(b.dir)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if ber := bytes.Contains(g[SOD][:16], []byte{0x30, 0x80}); ber != (name == "in a file in BER") {
+			t.Errorf("%s: %X", name, g[SOD][:16])
 		}
 		got := rows(t, Verify(g, trust, time.Now()))
 		for _, row := range []string{CheckSOD, CheckSigner, CheckCountry, CheckValidity} {

@@ -77,8 +77,20 @@ type SignedData struct {
 
 var errNotSigned = errors.New("no CMS SignedData")
 
-// ParseSignedData reads a SignedData in DER.
-func ParseSignedData(der []byte) (SignedData, error) {
+// ParseSignedData reads a SignedData in DER, or in BER, which some signers leave it in:
+// what was read of that writes itself in DER.
+func ParseSignedData(b []byte) (SignedData, error) {
+	s, err := parseSignedData(b)
+	if err == nil {
+		return s, nil
+	}
+	if der, rest, bad := fromBER(b, 0); bad == nil && len(rest) == 0 && !bytes.Equal(der, b) {
+		return parseSignedData(der)
+	}
+	return s, err
+}
+
+func parseSignedData(der []byte) (SignedData, error) {
 	var s SignedData
 	var info contentInfo
 	if rest, err := asn1.Unmarshal(der, &info); err != nil || len(rest) > 0 || !info.Type.Equal(oidSignedData) {
