@@ -88,10 +88,7 @@ func (v *verification) country() (string, error) {
 	}
 	signer := v.sod.Signer
 	var wrong error
-	for _, a := range v.trust.Anchors {
-		if !bytes.Equal(a.RawSubject, signer.RawIssuer) && !sameKey(a, signer) {
-			continue
-		}
+	for _, a := range v.above(signer.RawIssuer, signer.AuthorityKeyId) {
 		if !pki.SignsCertificates(a) {
 			wrong = fmt.Errorf("%s may not sign certificates", a.Subject.CommonName)
 			continue
@@ -122,9 +119,19 @@ func (v *verification) country() (string, error) {
 	return found, notDone("no country signer of %s is trusted here", certificateState(signer))
 }
 
-// sameKey tells whether the signer names the anchor by its key identifier.
-func sameKey(anchor, signer *x509.Certificate) bool {
-	return len(signer.AuthorityKeyId) > 0 && bytes.Equal(anchor.SubjectKeyId, signer.AuthorityKeyId)
+// above are the anchors that may have signed what names its issuer and perhaps its
+// key: those with the key first, as a state's names are the same through many keys.
+func (v *verification) above(issuer, key []byte) []*x509.Certificate {
+	var named, others []*x509.Certificate
+	for _, a := range v.trust.Anchors {
+		switch {
+		case len(key) > 0 && bytes.Equal(a.SubjectKeyId, key):
+			named = append(named, a)
+		case bytes.Equal(a.RawSubject, issuer):
+			others = append(others, a)
+		}
+	}
+	return append(named, others...)
 }
 
 // validity holds both certificates against today.
@@ -245,8 +252,8 @@ func (v *verification) revocation() (string, error) {
 func (v *verification) newestList() (newest *x509.RevocationList) {
 	for _, l := range v.trust.CRLs {
 		if bytes.Equal(l.RawIssuer, v.sod.Signer.RawIssuer) && (newest == nil || l.ThisUpdate.After(newest.ThisUpdate)) &&
-			!l.ThisUpdate.After(v.now.Add(day)) && whole(l) && slices.ContainsFunc(v.trust.Anchors, func(a *x509.Certificate) bool {
-			return (a == v.anchor || bytes.Equal(a.RawSubject, l.RawIssuer)) && pki.ListBy(l, a) == nil
+			!l.ThisUpdate.After(v.now.Add(day)) && whole(l) && slices.ContainsFunc(v.above(l.RawIssuer, l.AuthorityKeyId), func(a *x509.Certificate) bool {
+			return bytes.Equal(a.RawSubject, v.anchor.RawSubject) && pki.ListBy(l, a) == nil
 		}) {
 			newest = l
 		}
