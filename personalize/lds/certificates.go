@@ -98,7 +98,7 @@ func (v *verification) country() (string, error) {
 			continue
 		}
 		v.anchor = a
-		return fmt.Sprintf("%s, %s, from %s", title(a), pki.KeyName(a.PublicKey), v.trust.Source(a)), nil
+		return fmt.Sprintf("%s, %s, from %s; it signed by %s", title(a), pki.KeyName(a.PublicKey), v.trust.Source(a), pki.SignedWith(signer)), nil
 	}
 	if wrong != nil {
 		return "", wrong
@@ -155,8 +155,8 @@ func (v *verification) validity() (string, error) {
 	return found, nil
 }
 
-// States date a document by its order, its making or its delivery: dateSlack is how
-// far that may be from the signature.
+// dateSlack is how long after its signature a document may be dated, by its delivery.
+// One that is dated before it, by its order, is none the worse.
 const (
 	dateSlack = 92 * 24 * time.Hour
 	day       = 24 * time.Hour
@@ -179,13 +179,19 @@ func (v *verification) atIssue() (string, error) {
 	if made.Add(day).Before(from) || made.Add(-day).After(to) {
 		return found, fmt.Errorf("%s is of %s, when the key of %s signed from %s only", signer.Subject.CommonName, made.Format(time.DateOnly), v.anchor.Subject.CommonName, span(from, to))
 	}
-	when, slack, source := v.issued()
+	when, source := v.issued()
 	if source == "" {
 		return found, notDone("the document does not say when it was issued")
 	}
 	from, to = usage(signer)
 	found = fmt.Sprintf("document signer's key %s, date of %s; %s", span(from, to), source, found)
-	if when.Add(slack).Before(from) || when.Add(-slack).After(to) {
+	early, slack := when.Add(day).Before(from), dateSlack
+	if source == signingTime {
+		slack = day
+	} else if early {
+		early, found = false, found+"; the document is dated before it was signed"
+	}
+	if early || when.Add(-slack).After(to) {
 		return found, fmt.Errorf("by its %s the document is not of the time in which %s signed, %s", source, signer.Subject.CommonName, span(from, to))
 	}
 	return found, nil
@@ -204,23 +210,26 @@ func usage(c *x509.Certificate) (from, to time.Time) {
 	return from, to
 }
 
-// issued is when the document was signed, as exactly as it says, and in which file;
-// source is empty where it does not say.
-func (v *verification) issued() (when time.Time, slack time.Duration, source string) {
+// signingTime is the source of a date that the signature itself has.
+const signingTime = "signing time in EF.SOD"
+
+// issued is when the document was signed or issued, as exactly as it says, and where it
+// does; source is empty where it does not say.
+func (v *verification) issued() (when time.Time, source string) {
 	if t, ok := v.sod.signed.SigningTime(); ok {
-		return t, day, "EF.SOD's signing time"
+		return t, signingTime
 	}
 	if d, err := DecodeDG12(v.files[DG12]); err == nil {
 		if t, err := time.Parse("20060102", d.Issued); err == nil {
-			return t, dateSlack, "DG12"
+			return t, "DG12"
 		}
 	}
 	if n, _, err := cccd.DecodeDG13(v.files[DG13]); err == nil {
 		if t, err := time.Parse(time.DateOnly, n.Issue); err == nil {
-			return t, dateSlack, "DG13"
+			return t, "DG13"
 		}
 	}
-	return time.Time{}, 0, ""
+	return time.Time{}, ""
 }
 
 // revocation looks the document signer up in the newest list of who issued it. A
@@ -286,7 +295,7 @@ func reason(code int) string {
 // side says on which side of a revocation the document was issued. A document from
 // before is as doubtful: who holds the key can date it as they like.
 func (v *verification) side(revoked time.Time) string {
-	when, _, source := v.issued()
+	when, source := v.issued()
 	switch {
 	case source == "":
 		return ""

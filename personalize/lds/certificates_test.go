@@ -54,8 +54,8 @@ func TestKeysAreHeldAgainstTheTimeOfIssue(t *testing.T) {
 		"on the day":                      {dated(t, n.signer, issued, "", "2026-06-15"), Passed, "date of DG13"},
 		"dated by the order":              {dated(t, n.signer, issued, "", "2026-04-01"), Passed, "date of DG13"},
 		"dated by the delivery":           {dated(t, n.signer, issued, "20261101", ""), Passed, "date of DG12"},
-		"before the key was":              {dated(t, n.signer, issued, "", "2025-06-15"), Failed, "by its DG13 the document is not of the time in which Document Signer VNM signed"},
-		"after the key was done":          {dated(t, n.signer, issued, "20280101", "2026-06-15"), Failed, "by its DG12"},
+		"dated by a decision long ago":    {dated(t, n.signer, issued, "", "2025-06-15"), Passed, "the document is dated before it was signed"},
+		"after the key was done":          {dated(t, n.signer, issued, "20280101", "2026-06-15"), Failed, "by its DG12 the document is not of the time in which Document Signer VNM signed"},
 		"without a date":                  {dated(t, n.signer, issued, "", ""), NotDone, "does not say when it was issued"},
 		"by a signer of the wrong decade": {dated(t, late, issued.AddDate(6, 0, 0), "", "2032-06-15"), Failed, "when the key of Country Signer VNM signed from"},
 	} {

@@ -266,7 +266,7 @@ func TestForeignDocumentsAreRead(t *testing.T) {
 					t.Errorf("%s %s: %s", row, got[row].Result, got[row].Why)
 				}
 			}
-			for row, want := range map[string]string{CheckSOD: c.algorithm + ",", CheckSigner: c.on + ", in EF.SOD", CheckCountry: c.on + ", from csca.pem", "DG1 hash": c.hash.String()} {
+			for row, want := range map[string]string{CheckSOD: c.algorithm + ",", CheckSigner: c.on + ", in EF.SOD", CheckCountry: c.on + ", from csca.pem; it signed by ", "DG1 hash": c.hash.String()} {
 				if !strings.Contains(got[row].Evidence, want) {
 					t.Errorf("evidence of %s is %q, want %q in it", row, got[row].Evidence, want)
 				}

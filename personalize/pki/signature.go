@@ -112,9 +112,13 @@ type algorithm struct {
 	salt       int         // bytes, of RSA-PSS
 }
 
-// String is its name for a person: "ECDSA with SHA-256".
+// String is its name for a person: "ECDSA with SHA-256"; of SHA-1 with what there is
+// to say of it.
 func (a algorithm) String() string {
 	s := fmt.Sprintf("%s with %s", a.scheme, a.hash)
+	if a.hash == crypto.SHA1 {
+		s += ", which is weak and stands in old documents only"
+	}
 	if a.mask != a.hash {
 		s += fmt.Sprintf(" and a mask of %s", a.mask)
 	}
@@ -186,22 +190,34 @@ func ListBy(l *x509.RevocationList, by *x509.Certificate) error {
 	return signedBy(l.Raw, l.RawTBSRevocationList, l.Signature, by)
 }
 
-// signedBy reads of raw, SEQUENCE { signed part, algorithm, signature }, the
-// algorithm.
 func signedBy(raw, signed, signature []byte, by *x509.Certificate) error {
+	a, err := outerAlgorithm(raw)
+	if err != nil {
+		return err
+	}
+	return a.check(by.PublicKey, signed, signature)
+}
+
+// outerAlgorithm reads of SEQUENCE { signed part, algorithm, signature } the algorithm.
+func outerAlgorithm(raw []byte) (algorithm, error) {
 	var outer struct {
 		Signed    asn1.RawValue
 		Algorithm pkix.AlgorithmIdentifier
 		Signature asn1.BitString
 	}
 	if _, err := asn1.Unmarshal(raw, &outer); err != nil {
-		return fmt.Errorf("signature algorithm: %w", err)
+		return algorithm{}, fmt.Errorf("signature algorithm: %w", err)
 	}
-	a, err := algorithmOf(outer.Algorithm, 0)
+	return algorithmOf(outer.Algorithm, 0)
+}
+
+// SignedWith names how a certificate is signed, as Algorithm of SignedData does.
+func SignedWith(c *x509.Certificate) string {
+	a, err := outerAlgorithm(c.Raw)
 	if err != nil {
-		return err
+		return err.Error()
 	}
-	return a.check(by.PublicKey, signed, signature)
+	return a.String()
 }
 
 // KeyName tells of a public key what a person wants to know: "ECDSA on P-256", "RSA of
