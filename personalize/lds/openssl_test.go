@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"encoding/pem"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -22,6 +23,7 @@ type bench struct {
 	*testing.T
 	dir, tool string
 	state     string // of the certificates
+	more      string // extensions of the document signer
 }
 
 func newBench(t *testing.T) bench {
@@ -29,7 +31,7 @@ func newBench(t *testing.T) bench {
 	if err != nil {
 		t.Fatal("openssl is not installed")
 	}
-	return bench{t, t.TempDir(), tool, "UT"}
+	return bench{t, t.TempDir(), tool, "UT", ""}
 }
 
 func (b bench) path(name string) string { return filepath.Join(b.dir, name) }
@@ -108,7 +110,7 @@ authorityKeyIdentifier=keyid
 // state, with keys of that kind, certificates and SOD signed with those options.
 func (b bench) foreign(key, sign, cms []string, object []byte) (sod []byte) {
 	b.Helper()
-	conf := b.write("conf", []byte(authority))
+	conf := b.write("conf", []byte(authority+b.more))
 	for _, name := range []string{"csca", "ds"} {
 		b.must(append(append([]string{"genpkey"}, key...), "-out", b.path(name+".key"))...)
 	}
@@ -342,6 +344,36 @@ func TestTheSignerIsFoundWhereverItIs(t *testing.T) {
 			t.Errorf("%s, and then not: %+v", name, got[CheckSOD])
 		}
 	}
+}
+
+// OpenSSL signs today: with a key that signed in the first quarter of 2020 only, and
+// with one that may sign on.
+func TestTheSigningTimeIsHeldAgainstTheKeysPeriod(t *testing.T) {
+	for period, want := range map[string]Result{
+		"80:0F:" + hexTime("20200101000000Z") + "81:0F:" + hexTime("20200331000000Z"): Failed,
+		"80:0F:" + hexTime("20200101000000Z") + "81:0F:" + hexTime("20990331000000Z"): Passed,
+	} {
+		b := newBench(t)
+		b.more = "2.5.29.16=DER:30:22:" + strings.TrimSuffix(period, ":") + "\n"
+		g := b.document(crypto.SHA256, curveKey("P-256"), []string{"-sha256"}, []string{"-md", "sha256"})
+		trust, err := pki.LoadTrust(b.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := rows(t, Verify(g, trust, time.Now()))[CheckIssue]
+		if got.Result != want || !strings.Contains(got.Evidence, "document signer's key 2020-01-01 to 20") || !strings.Contains(got.Evidence, signingTime) {
+			t.Errorf("%s: %+v", period, got)
+		}
+	}
+}
+
+// hexTime is the text of a time in hex, with colons.
+func hexTime(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		fmt.Fprintf(&b, "%02X:", c)
+	}
+	return b.String()
 }
 
 // A signer's certificate on a curve that differs from a known one in its generator or

@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/hex"
 	"errors"
 	"math/big"
@@ -178,4 +179,51 @@ func FuzzParsePublicKey(f *testing.F) {
 			t.Errorf("%X: %v", b, err)
 		}
 	})
+}
+
+// Parameters that differ in one number from a known curve's let whoever chose them sign
+// for anybody's key (CVE-2020-0601); a base point in its short form is the same point.
+func TestOnlyTheParametersOfAKnownCurveAreTaken(t *testing.T) {
+	for _, c := range []elliptic.Curve{elliptic.P256(), elliptic.P521(), brainpool.P256r1(), brainpool.P512r1()} {
+		written := func(change func(*explicit)) []byte {
+			p := ParametersOf(c)
+			e := explicit{Version: 1, Base: Encode(c, p.Gx, p.Gy), Order: p.N, Cofactor: big.NewInt(1)}
+			e.Field.Type, e.Field.Prime = oidPrime, p.P
+			e.Curve.A, e.Curve.B = p.A.FillBytes(make([]byte, Size(c))), p.B.FillBytes(make([]byte, Size(c)))
+			change(&e)
+			der, err := asn1.Marshal(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return der
+		}
+		for name, change := range map[string]func(*explicit){
+			"as they are": func(*explicit) {},
+			"no cofactor": func(e *explicit) { e.Cofactor = nil },
+			"short base":  func(e *explicit) { e.Base = append([]byte{2 + e.Base[len(e.Base)-1]&1}, e.Base[1:1+Size(c)]...) },
+		} {
+			if got, err := ParseAlgorithm(oidKey, written(change)); err != nil || got != c {
+				t.Errorf("%s, %s: %v", c.Params().Name, name, err)
+			}
+		}
+		x, y := c.ScalarBaseMult([]byte{3})
+		for name, change := range map[string]func(*explicit){
+			"another base":     func(e *explicit) { e.Base = Encode(c, x, y) },
+			"its negative":     func(e *explicit) { e.Base = append([]byte{3 - e.Base[len(e.Base)-1]&1}, e.Base[1:1+Size(c)]...) },
+			"another order":    func(e *explicit) { e.Order = new(big.Int).Sub(e.Order, big.NewInt(2)) },
+			"cofactor 2":       func(e *explicit) { e.Cofactor = big.NewInt(2) },
+			"cofactor 0":       func(e *explicit) { e.Cofactor = new(big.Int) },
+			"another a":        func(e *explicit) { e.Curve.A[0] ^= 1 },
+			"another b":        func(e *explicit) { e.Curve.B[0] ^= 1 },
+			"another field":    func(e *explicit) { e.Field.Prime = new(big.Int).Add(e.Field.Prime, big.NewInt(2)) },
+			"base cut short":   func(e *explicit) { e.Base = e.Base[:len(e.Base)-1] },
+			"base of no form":  func(e *explicit) { e.Base[0] = 5 },
+			"base of nothing":  func(e *explicit) { e.Base = nil },
+			"a negative order": func(e *explicit) { e.Order = new(big.Int).Neg(e.Order) },
+		} {
+			if got, err := ParseAlgorithm(oidKey, written(change)); !errors.Is(err, ErrUnknown) {
+				t.Errorf("%s, %s: %v, %v", c.Params().Name, name, got, err)
+			}
+		}
+	}
 }
