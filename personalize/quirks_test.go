@@ -86,6 +86,9 @@ func TestChipsWithOtherMannersAreReadAndItIsSaidHow(t *testing.T) {
 	for _, sw := range []card.Status{0x6D00, 0x6982, 0x6985, 0x6A81, 0x6A82, 0x6A86, 0x6A87, 0x6E00} {
 		manners[fmt.Sprintf("mf %s", sw)] = manner{softcard.Quirks{SelectMF: sw}, noMaster}
 	}
+	for _, n := range []int{32, 96, 100, 223, 231, 256, 4096} {
+		manners[fmt.Sprintf("le of %d at most", n)] = manner{softcard.Quirks{MaxLe: n}, ""}
+	}
 	for _, sw := range []card.Status{0x6700, 0x6C00, 0x6A86, 0x6985, 0x6F00, 0x6B00} {
 		manners[fmt.Sprintf("le %s", sw)] = manner{softcard.Quirks{MaxLe: 128, LeStatus: sw}, "at a time"}
 		manners[fmt.Sprintf("end %s", sw)] = manner{softcard.Quirks{EndStatus: sw}, "short identifier"}
@@ -112,6 +115,51 @@ func TestChipsWithOtherMannersAreReadAndItIsSaidHow(t *testing.T) {
 		}
 		if m.LongLe && !strings.Contains(rows[0].Why, "Le of 256") {
 			t.Errorf("bac: no word of Le in %q", rows[0].Why)
+		}
+	}
+}
+
+// with is both quirks at once.
+func (s *shop) with(a, b softcard.Quirks) (both softcard.Quirks) {
+	s.Helper()
+	for _, q := range []softcard.Quirks{a, b} {
+		one, err := json.Marshal(q)
+		if err == nil {
+			err = json.Unmarshal(one, &both)
+		}
+		if err != nil {
+			s.Fatal(err)
+		}
+	}
+	return both
+}
+
+// Each two of them together, too.
+func TestChipsOddInTwoWaysAreRead(t *testing.T) {
+	s := newShop(t, "softcard")
+	if _, err := s.issue(s.chip, nil); err != nil {
+		t.Fatal(err)
+	}
+	odd := []softcard.Quirks{
+		{SelectMF: 0x6D00}, {ImplicitMF: true}, {Preselected: true}, {RefuseExtended: true}, {RefuseExtended: true, ClaimExtended: true},
+		{RefuseControlInformation: true}, {WantControlInformation: true}, {RefuseShortID: true}, {RefuseOddRead: true}, {MaxLe: 100}, {MaxLe: 128, LeStatus: 0x6A86},
+		{MaxData: 90}, {EndStatus: 0x6B00}, {RefusalEnds: true}, {NameParameter: true}, {LongLe: true}, {ExactSignature: true}, {Preselected: true, RefuseSelectInside: true},
+	}
+	for i, a := range odd {
+		for _, b := range odd[:i] {
+			q := s.with(a, b)
+			if q.RefuseControlInformation && q.WantControlInformation || q.RefusalEnds && q.ExactSignature {
+				continue // nothing could be selected; nobody could ask for the signature again
+			}
+			for how, print := range s.prints() {
+				_, rows := print.Inspect(card.Over(s.as(q)), s.trust, time.Now())
+				for _, r := range rows {
+					if r.Result != lds.Passed {
+						t.Errorf("%+v, %s: %s is %s: %s", q, how, r.Name, r.Result, r.Why)
+						break
+					}
+				}
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,7 +77,7 @@ func (p Printed) Inspect(c card.Card, trust lds.Trust, now time.Time, want ...ld
 		return nil, []lds.Check{undone(CheckAccess, err)}
 	}
 	inspect := func(way Opening) (lds.Files, []lds.Check) {
-		i := inspection{trust: trust, now: now, want: want, seen: p.Seen, reader: Reader{master: way.reader.master}}
+		i := inspection{trust: trust, now: now, want: want, seen: p.Seen, reader: Reader{master: way.reader.master, control: way.reader.control, notes: way.reader.notes}}
 		return i.run(c, way.Door)
 	}
 	files, rows := inspect(way)
@@ -143,7 +144,8 @@ func (r *Reader) cardAccess(c card.Card) ([]byte, error) {
 	if _, err := r.selectMaster(c); err != nil { // some refuse it and give the file all the same
 		return nil, err
 	}
-	files, _, err := r.Read(c, lds.CardAccess)
+	files, notes, err := r.Read(c, lds.CardAccess)
+	r.notes = slices.DeleteFunc(notes, func(n Note) bool { return n.File != 0 }) // what the chip wants of every reading
 	var refused *card.Error
 	var status card.Status
 	if err != nil && !errors.As(err, &refused) && !errors.As(err, &status) {
