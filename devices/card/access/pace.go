@@ -13,9 +13,13 @@ import (
 	"cardstation/devices/card/tlv"
 )
 
-// paceNonce is the length of the nonce (Doc 9303-11, 4.4.3.1): whole blocks of every
-// cipher.
-const paceNonce = 16
+// paceNonce is the length of our chips' nonces (Doc 9303-11, 4.4.3.1): whole blocks of
+// every cipher. Other chips choose theirs, and some with 3DES give a single block.
+const (
+	paceNonce = 16
+	minNonce  = 8
+	maxNonce  = 64
+)
 
 // pace is what both ends compute (Doc 9303-11, 4.4.3).
 type pace struct {
@@ -159,8 +163,8 @@ func (a PACE) agree(p *pace, c card.Card) (card.Card, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(sealed) != paceNonce && len(sealed) != 2*paceNonce {
-		return nil, fmt.Errorf("nonce of %d bytes", len(sealed))
+	if n := len(sealed); n < minNonce || n > maxNonce {
+		return nil, fmt.Errorf("nonce of %d bytes, not of %d to %d", n, minNonce, maxNonce)
 	}
 	nonce, err := p.nonceCipher(a.Password, false, sealed)
 	if err != nil {
