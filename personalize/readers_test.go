@@ -12,8 +12,11 @@ import (
 	"time"
 
 	"cardstation/devices/card"
+	"cardstation/devices/card/cardtest"
+	"cardstation/devices/card/tlv"
 	"cardstation/devices/softcard"
 	"cardstation/personalize/cccd"
+	"cardstation/personalize/emrtd"
 	"cardstation/personalize/lds"
 )
 
@@ -109,6 +112,47 @@ func TestOthersReadTheIssuedCards(t *testing.T) {
 		chip.Reset()
 		if _, err := s.libmrtd(program, chip, zone.Document, zone.Birth, "991231", want...); err == nil {
 			t.Errorf("%s: opens to another expiry", name)
+		}
+	}
+}
+
+// And libeac opens it by PACE, as its EF.CardAccess says and with what is printed.
+func TestOthersOpenTheIssuedCardByPACE(t *testing.T) {
+	program := cardtest.BuildOpenPACE(t)
+	s := newShop(t, "softcard")
+	receipt, err := s.issue(s.chip, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zone, err := cccd.MRZ(s.record.Holder, s.record.Expiry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := zone.Lines()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := s.record.Holder.Number
+	for reference, password := range map[byte]string{1: strings.Join(lines, ""), 2: n[len(n)-6:]} {
+		s.chip.Reset()
+		c := card.Over(s.chip)
+		cardAccess, err := card.Do(c, card.Command{INS: 0xB0, P1: 0x9C, Ne: card.MaxShortNe})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := cardtest.StartOpenPACE(t, program)
+		if !o.Open(c, cardAccess, reference, password) {
+			t.Fatalf("password %d: does not open", reference)
+		}
+		if r := o.Transmit(c, 16, card.Command{INS: 0xA4, P1: 0x04, P2: 0x0C, Data: emrtd.AID}); r.SW != card.OK {
+			t.Fatal(r.SW)
+		}
+		r := o.Transmit(c, 16, card.Command{INS: 0xB0, P1: 0x9D, Ne: 8000})
+		if r.SW != card.OK && r.SW != card.EndOfFile {
+			t.Fatal(r.SW)
+		}
+		if _, header, length, err := tlv.Header(r.Data); err != nil || digest(r.Data[:header+length]) != receipt.SOD {
+			t.Errorf("password %d: the receipt names another SOD than libeac reads", reference)
 		}
 	}
 }

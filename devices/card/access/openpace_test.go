@@ -1,142 +1,22 @@
 package access
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
-	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/access/cvc"
+	"cardstation/devices/card/cardtest"
 	"cardstation/devices/card/tlv"
 )
 
-// openPACE is somebody else's end of a protocol: libeac, a step a line, of
-// testdata/openpace.c. What travels is framed here; every byte that a key had a part
-// in is libeac's.
-type openPACE struct {
-	testing.TB
-	in  io.Writer
-	out *bufio.Reader
-}
-
-func buildOpenPACE(t testing.TB) string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "openpace")
-	if said, err := exec.Command("gcc", "-o", program, "testdata/openpace.c", "-leac", "-lcrypto").CombinedOutput(); err != nil {
-		t.Fatalf("libeac cannot be built against (Debian package libeac-dev): %v\n%s", err, said)
-	}
-	return program
-}
-
-func startOpenPACE(t testing.TB, program string) *openPACE {
-	t.Helper()
-	cmd := exec.Command(program)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
-	})
-	return &openPACE{t, in, bufio.NewReader(out)}
-}
-
-// try runs a step; bytes among the arguments go in hexadecimal.
-func (o *openPACE) try(step string, arguments ...any) ([]byte, bool) {
-	o.Helper()
-	for _, a := range arguments {
-		if b, ok := a.([]byte); ok {
-			a = hex.EncodeToString(b)
-		}
-		step += fmt.Sprintf(" %v", a)
-	}
-	if _, err := fmt.Fprintln(o.in, step); err != nil {
-		o.Fatal(err)
-	}
-	line, err := o.out.ReadString('\n')
-	if err != nil {
-		o.Fatalf("%s: %v", strings.Fields(step)[0], err)
-	}
-	result, ok := strings.CutPrefix(strings.TrimSpace(line), "=")
-	if !ok {
-		return nil, false
-	}
-	b, err := hex.DecodeString(strings.TrimSpace(result))
-	if err != nil {
-		o.Fatal(err)
-	}
-	return b, true
-}
-
-func (o *openPACE) must(step string, arguments ...any) []byte {
-	o.Helper()
-	b, ok := o.try(step, arguments...)
-	if !ok {
-		o.Fatalf("libeac refuses %s", step)
-	}
-	return b
-}
-
-// sealed protects data objects by libeac's keys: head is signed before them.
-func (o *openPACE) sealed(block int, head []byte, tag tlv.Tag, plain []byte, more ...[]byte) []byte {
-	var body []byte
-	switch {
-	case len(plain) == 0:
-	case tag == tagCryptogram:
-		body = tlv.New(tag, []byte{1}, o.must("encrypt", plain))
-	default:
-		body = tlv.New(tag, o.must("encrypt", plain))
-	}
-	body = append(body, bytes.Join(more, nil)...)
-	return tlv.Append(body, tagChecksum, o.must("sign", pad(append(head, body...), block)))
-}
-
-// opened checks and decrypts data objects by libeac's keys.
-func (o *openPACE) opened(block int, head, body []byte) map[tlv.Tag][]byte {
-	objects, err := tlv.Parse(body)
-	if err != nil || len(objects) == 0 || objects[len(objects)-1].Tag != tagChecksum {
-		o.Fatalf("protected data %X: %v", body, err)
-	}
-	signed := body[:len(body)-tlv.Size(tagChecksum, checksumSize)]
-	if sum := o.must("sign", pad(append(head, signed...), block)); !bytes.Equal(sum, objects[len(objects)-1].Value) {
-		o.Fatalf("libeac's checksum is %X, ours %X", sum, objects[len(objects)-1].Value)
-	}
-	found := map[tlv.Tag][]byte{}
-	for _, object := range objects {
-		switch found[object.Tag] = object.Value; object.Tag {
-		case tagCryptogram:
-			found[object.Tag] = o.must("decrypt", object.Value[1:])
-		case tagOddCryptogram:
-			found[object.Tag] = o.must("decrypt", object.Value)
-		}
-	}
-	return found
-}
-
 // foreignChip is a chip whose PACE and secure messaging are libeac's; it echoes.
 type foreignChip struct {
-	*openPACE
+	*cardtest.OpenPACE
 	block   int
 	inside  bool
 	private []byte // the last key it gave
@@ -169,37 +49,36 @@ func (f *foreignChip) Exchange(b []byte) ([]byte, error) {
 
 func (f *foreignChip) step(objects []byte) ([]byte, error) {
 	if len(objects) == 0 {
-		return tlv.New(0x80, f.must("seal")), nil
+		return tlv.New(0x80, f.Must("seal")), nil
 	}
 	o, _, err := tlv.Next(objects)
 	switch {
 	case err != nil:
 		return nil, err
 	case o.Tag == 0x81:
-		own := f.must("mapping")
-		f.must("map", o.Value)
+		own := f.Must("mapping")
+		f.Must("map", o.Value)
 		return tlv.New(0x82, own), nil
 	case o.Tag == 0x83:
-		own := f.must("ephemeral")
-		f.must("agree", o.Value)
+		own := f.Must("ephemeral")
+		f.Must("agree", o.Value)
 		f.private = o.Value
 		return tlv.New(0x84, own), nil
 	}
-	token := f.must("token", f.private)
-	if _, ok := f.try("verify", o.Value); !ok {
+	token := f.Must("token", f.private)
+	if _, ok := f.Try("verify", o.Value); !ok {
 		return nil, nil
 	}
-	f.must("open")
+	f.Must("open")
 	f.inside = true
 	return tlv.New(0x86, token), nil
 }
 
 func (f *foreignChip) protected(c card.Command) card.Response {
 	h := c.Header()
-	f.must("step")
-	got := f.opened(f.block, pad(h[:], f.block), c.Data)
-	tag := tagCryptogram
-	if c.INS&1 == 1 {
+	got := f.Opened(f.block, pad(h[:], f.block), c.Data)
+	odd, tag := c.INS&1 == 1, tagCryptogram
+	if odd {
 		tag = tagOddCryptogram
 	}
 	ne, err := decodeNe(got[tagLe])
@@ -207,8 +86,7 @@ func (f *foreignChip) protected(c card.Command) card.Response {
 		f.Fatal(err)
 	}
 	answer := echo(card.Command{Data: got[tag], Ne: ne})
-	f.must("step")
-	return card.Response{Data: f.sealed(f.block, nil, tag, answer.Data, tlv.New(tagStatus, []byte{0x90, 0})), SW: card.OK}
+	return card.Response{Data: f.Sealed(f.block, nil, odd, answer.Data, tlv.New(tagStatus, []byte{0x90, 0})), SW: card.OK}
 }
 
 // libeac's names of the passwords, and what it takes for the MRZ: all of it.
@@ -251,12 +129,12 @@ func openPACEWays(t *testing.T, run func(t *testing.T, info PACEInfo, cardAccess
 
 // Our terminal opens a chip that others made, and talks with it.
 func TestPACETerminalOpensAChipOfOpenPACE(t *testing.T) {
-	program := buildOpenPACE(t)
+	program := cardtest.BuildOpenPACE(t)
 	openPACEWays(t, func(t *testing.T, info PACEInfo, cardAccess []byte, n int) {
 		p := openPACEPasswords[n]
 		newChip := func() *foreignChip {
-			chip := &foreignChip{openPACE: startOpenPACE(t, program), block: blockSize(info.KeyBits)}
-			chip.must("pace", cardAccess, p.kind, p.text)
+			chip := &foreignChip{OpenPACE: cardtest.StartOpenPACE(t, program), block: blockSize(info.KeyBits)}
+			chip.Must("pace", cardAccess, p.kind, p.text)
 			return chip
 		}
 		if _, err := (PACE{Info: info, Password: p.wrong}).Open(card.Over(newChip())); err == nil {
@@ -287,89 +165,37 @@ func blockSize(bits int) int {
 
 // Our chip opens to a terminal that others made, and to no wrong password.
 func TestPACEChipOpensToATerminalOfOpenPACE(t *testing.T) {
-	program := buildOpenPACE(t)
+	program := cardtest.BuildOpenPACE(t)
 	openPACEWays(t, func(t *testing.T, info PACEInfo, cardAccess []byte, n int) {
 		p := openPACEPasswords[n]
-		open := func(pw Password) (*openPACE, *paceCard) {
+		open := func(pw Password) (o *cardtest.OpenPACE, c card.Card, opened bool) {
 			chip, err := PACEOffer{Infos: []PACEInfo{info}, Passwords: []Password{pw}}.chip()
 			if err != nil {
 				t.Fatal(err)
 			}
-			o := startOpenPACE(t, program)
-			o.must("pace", cardAccess, p.kind, p.text)
-			return o, &paceCard{PACEChip: chip}
+			o, c = cardtest.StartOpenPACE(t, program), card.Over(&paceCard{PACEChip: chip})
+			return o, c, o.Open(c, cardAccess, byte(p.kind), p.text)
 		}
 		wrong := p.wrong
 		wrong.reference = byte(p.kind)
-		if o, chip := open(wrong); o.terminal(chip, info, p.kind) {
+		if _, _, opened := open(wrong); opened {
 			t.Error("opened to the wrong password")
 		}
-		o, chip := open(p.ours(t))
-		if !o.terminal(chip, info, p.kind) {
+		o, c, opened := open(p.ours(t))
+		if !opened {
 			t.Fatal("does not open")
 		}
-		block := blockSize(info.KeyBits)
-		for _, c := range []card.Command{{CLA: 0x0C, INS: 0xB0, Ne: 20}, {CLA: 0x0C, INS: 0x88, Data: []byte("12345678"), Ne: 256}, {CLA: 0x0C, INS: 0xB1, Data: []byte{0x54, 1, 0}, Ne: 1000}} {
-			tag := tagCryptogram
-			if c.INS&1 == 1 {
-				tag = tagOddCryptogram
-			}
-			h := c.Header()
-			o.must("step")
-			r := transmit(t, chip, card.Command{CLA: c.CLA, INS: c.INS, Data: o.sealed(block, pad(h[:], block), tag, c.Data, tlv.New(tagLe, encodeNe(c.Ne))), Ne: card.MaxExtendedNe})
-			o.must("step")
-			if got := o.opened(block, nil, r.Data); !bytes.Equal(got[tag], echo(c).Data) || !bytes.Equal(got[tagStatus], []byte{0x90, 0}) {
-				t.Fatalf("%s: %d bytes, status %X", c, len(got[tag]), got[tagStatus])
+		for _, cmd := range []card.Command{{INS: 0xB0, Ne: 20}, {INS: 0x88, Data: []byte("12345678"), Ne: 256}, {INS: 0xB1, Data: []byte{0x54, 1, 0}, Ne: 1000}} {
+			if r := o.Transmit(c, blockSize(info.KeyBits), cmd); r.SW != card.OK || !bytes.Equal(r.Data, echo(cmd).Data) {
+				t.Fatalf("%s: %d bytes, %s", cmd, len(r.Data), r.SW)
 			}
 		}
 	})
 }
 
-func transmit(t testing.TB, ch card.Channel, c card.Command) card.Response {
-	t.Helper()
-	r, err := card.Over(ch).Transmit(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-// terminal is libeac opening our chip; it tells whether both believed each other.
-func (o *openPACE) terminal(chip *paceCard, info PACEInfo, kind int) bool {
-	id, err := info.oid()
-	if err != nil {
-		o.Fatal(err)
-	}
-	if r := transmit(o, chip, card.Command{INS: 0x22, P1: 0xC1, P2: 0xA4, Data: tlv.Append(tlv.New(0x80, id), 0x83, []byte{byte(kind)})}); r.SW != card.OK {
-		o.Fatal(r.SW)
-	}
-	ask := func(cla byte, data []byte, want tlv.Tag) []byte {
-		r := transmit(o, chip, card.Command{CLA: cla, INS: 0x86, Data: tlv.New(0x7C, data), Ne: 256})
-		if r.SW != card.OK {
-			return nil
-		}
-		value, err := tlv.Find(r.Data, 0x7C, want)
-		if err != nil {
-			o.Fatal(err)
-		}
-		return value
-	}
-	o.must("unseal", ask(0x10, nil, 0x80))
-	o.must("map", ask(0x10, tlv.New(0x81, o.must("mapping")), 0x82))
-	other := ask(0x10, tlv.New(0x83, o.must("ephemeral")), 0x84)
-	o.must("agree", other)
-	proof := ask(0x00, tlv.New(0x85, o.must("token", other)), 0x86)
-	if proof == nil {
-		return false
-	}
-	o.must("verify", proof)
-	o.must("open")
-	return true
-}
-
 // Others check our certificates and our terminal's proof, and our chip checks theirs.
 func TestTerminalAuthenticationAgainstOpenPACE(t *testing.T) {
-	program := buildOpenPACE(t)
+	program := cardtest.BuildOpenPACE(t)
 	id, mine := bytes.Repeat([]byte{0x1D}, 32), bytes.Repeat([]byte{0x4B}, 32) // x of chip's and terminal's keys
 	for name, c := range map[string]elliptic.Curve{"p-256": elliptic.P256(), "p-384": elliptic.P384(), "p-521": elliptic.P521()} {
 		o := newOffice(t, curveKeys(t, c), cvc.ReadFingers)
@@ -381,38 +207,38 @@ func TestTerminalAuthenticationAgainstOpenPACE(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := startOpenPACE(t, program)
-		e.must("trust", o.is.Bytes(), private)
-		e.must("challenged", ready(t, chip, o))
-		proof := e.must("prove", mine, id)
+		e := cardtest.StartOpenPACE(t, program)
+		e.Must("trust", o.is.Bytes(), private)
+		e.Must("challenged", ready(t, chip, o))
+		proof := e.Must("prove", mine, id)
 		for len(proof) != 2*orderSize(o.key.Public().(*ecdsa.PublicKey)) { // TR-03111, 5.2.1: a leading zero stays, which libeac leaves out
-			proof = e.must("prove", mine, id)
+			proof = e.Must("prove", mine, id)
 		}
 		if rights, err := chip.Authenticate(proof); err != nil || !rights.Has(cvc.ReadFingers) {
 			t.Errorf("%s: our chip does not take their terminal: %v", name, err)
 		}
-		e = startOpenPACE(t, program)
-		e.must("trust", o.root.Bytes())
-		if _, ok := e.try("certificate", o.is.Bytes()); ok {
+		e = cardtest.StartOpenPACE(t, program)
+		e.Must("trust", o.root.Bytes())
+		if _, ok := e.Try("certificate", o.is.Bytes()); ok {
 			t.Errorf("%s: their chip takes a terminal whose verifier was left out", name)
 		}
-		e = startOpenPACE(t, program)
-		e.must("trust", o.root.Bytes())
-		e.must("certificate", o.dv.Bytes())
-		e.must("certificate", o.is.Bytes())
+		e = cardtest.StartOpenPACE(t, program)
+		e.Must("trust", o.root.Bytes())
+		e.Must("certificate", o.dv.Bytes())
+		e.Must("certificate", o.is.Bytes())
 		public, err := cvc.NewPublicKey(o.key.Public())
 		if err != nil {
 			t.Fatal(err)
 		}
-		signature, err := cvc.SignMessage(o.key, public, terminalProof(id, e.must("challenge"), mine))
+		signature, err := cvc.SignMessage(o.key, public, terminalProof(id, e.Must("challenge"), mine))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := e.try("proven", mine, id, signature); !ok {
+		if _, ok := e.Try("proven", mine, id, signature); !ok {
 			t.Errorf("%s: their chip does not take our terminal", name)
 		}
 		signature[len(signature)-1] ^= 1
-		if _, ok := e.try("proven", mine, id, signature); ok {
+		if _, ok := e.Try("proven", mine, id, signature); ok {
 			t.Errorf("%s: their chip takes a wrong proof", name)
 		}
 	}

@@ -1,6 +1,6 @@
 // Package cardtest tests what speaks to chips: a chip that plays a written
-// conversation and fails the test on anything else, and a conformance suite that
-// every reader driver passes.
+// conversation and fails the test on anything else, somebody else's ends of the
+// protocols that open chips, and a conformance suite that every reader driver passes.
 package cardtest
 
 import (
