@@ -31,13 +31,7 @@ func (c compiler) facialImage(chuid piv.CHUID) (piv.Object, error) {
 	if err != nil {
 		return piv.Object{}, err
 	}
-	photo := c.record.Portrait
-	if len(photo) > maxFacialImage-besidePortrait {
-		if photo, err = coarser(photo, maxFacialImage-besidePortrait); err != nil {
-			return piv.Object{}, err
-		}
-	}
-	f, err := record.NewFace(photo)
+	f, err := record.NewFace(c.photo)
 	if err != nil {
 		return piv.Object{}, err
 	}
@@ -48,6 +42,15 @@ func (c compiler) facialImage(chuid piv.CHUID) (piv.Object, error) {
 	}
 	h.Quality = -2 // not supported: none was measured on its scale
 	return chuid.Face(h, b, c.authority.Content)
+}
+
+// fitting is the portrait, coarser where it is too long. That takes longer than all the
+// rest of a plan, and is done before the chip is there.
+func fitting(portrait []byte) ([]byte, error) {
+	if len(portrait) <= maxFacialImage-besidePortrait {
+		return portrait, nil
+	}
+	return coarser(portrait, maxFacialImage-besidePortrait)
 }
 
 // coarser gives a portrait in at most so many bytes: of less quality first, then smaller.

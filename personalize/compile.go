@@ -83,6 +83,11 @@ func Prepare(p Profile, r Record, a Authority) (*Prepared, error) {
 			return nil, fmt.Errorf("compile piv: %w", err)
 		}
 	}
+	if p.piv != nil && slices.Contains(p.piv.objects, facialImage) && len(r.Portrait) > 0 {
+		if out.compiler.photo, err = fitting(r.Portrait); err != nil {
+			return nil, fmt.Errorf("compile piv: %w", err)
+		}
+	}
 	if p.emrtd == nil {
 		return out, nil
 	}
@@ -140,6 +145,7 @@ type compiler struct {
 	authority Authority
 	now       time.Time
 	minutiae  []finger.Template // of the record's fingers; none where the profile does not want them
+	photo     []byte            // the portrait as it fits into PIV; none where the profile does not want it
 }
 
 func asSteps[S Step](in []S) []Step {

@@ -129,7 +129,7 @@ func ways(b *testing.B) []way {
 func (w way) reader() (r card.Reader, insert func(*tape), remove func()) {
 	if w.readers == nil {
 		m := memoryReader{"memory", make(chan *tape)}
-		return m, func(chip *tape) { time.Sleep(20 * time.Millisecond); m.chips <- chip }, func() {}
+		return m, func(chip *tape) { time.Sleep(500 * time.Millisecond); m.chips <- chip }, func() {}
 	}
 	return pcsc.Open(w.readers.name(benchSlot)), func(chip *tape) { w.readers.insert(benchSlot, chip) },
 		func() { w.readers.remove(benchSlot); time.Sleep(500 * time.Millisecond) }
