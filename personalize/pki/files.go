@@ -43,6 +43,7 @@ type Keys struct {
 	Master        []byte     // 32 bytes: what each card's keys, PIN and PUK are derived from
 	Transport     []byte     // the file "transport" as it is written; nil in a directory without
 	Demo          bool
+	Sealed        bool // the directory's secrets are sealed with a passphrase
 }
 
 // ErrExists says that the directory has something in it: keys are never written over.
@@ -229,6 +230,7 @@ func (f folder) load() (k Keys, err error) {
 	if err := k.Document.Certificate.CheckSignatureFrom(k.CountrySigner); err != nil {
 		return Keys{}, fmt.Errorf("document signer of %s is not the country signer's: %w", f.dir, err)
 	}
+	k.Sealed = f.identity != nil
 	_, err = os.Stat(f.path(fileDemo))
 	k.Demo = err == nil || IsDemo(k.CountrySigner) || IsDemo(k.Document.Certificate) || IsDemo(k.Citizen.Certificate)
 	return k, nil

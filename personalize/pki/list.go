@@ -3,12 +3,15 @@ package pki
 import (
 	"crypto/x509"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"filippo.io/age/armor"
 
 	"cardstation/devices/card/access/cvc"
 )
@@ -23,10 +26,11 @@ type Entry struct {
 	Until   time.Time  `json:"until"`           // a card verifiable certificate's last day
 	Signs   *time.Time `json:"signs,omitempty"` // until when the private key may sign, where the certificate says so
 	Key     bool       `json:"key"`             // the private key lies beside it
+	Sealed  bool       `json:"sealed"`          // and is sealed with a passphrase
 }
 
-// List tells of every certificate in a key directory, by file name; it reads no
-// private key.
+// List tells of every certificate in a key directory, by file name; of a
+// private key it reads no more than whether it is sealed.
 func List(dir string) ([]Entry, error) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -70,8 +74,12 @@ func entryOf(dir string, f fs.DirEntry) (e Entry, ok bool, err error) {
 		return Entry{}, false, nil
 	}
 	e.File = f.Name()
-	_, err = os.Stat(strings.TrimSuffix(path, suffix) + ".key")
-	e.Key = err == nil
+	if key, err := os.Open(strings.TrimSuffix(path, suffix) + ".key"); err == nil {
+		defer key.Close()
+		head := make([]byte, len(armor.Header))
+		_, err = io.ReadFull(key, head)
+		e.Key, e.Sealed = true, err == nil && isSealed(head)
+	}
 	return e, true, nil
 }
 

@@ -2,6 +2,7 @@ package pki
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,9 +14,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"cardstation/devices/card/access/cvc"
 )
 
 // demo makes one key directory for the whole run.
@@ -240,4 +244,120 @@ func FuzzParseCertificate(f *testing.F) {
 		}
 		_, _ = ParsePublicKey(der)
 	})
+}
+
+// opaque is a signer whose key is out of reach, as in a security module.
+type opaque struct{ crypto.Signer }
+
+// Every authority signs through crypto.Signer alone.
+func TestAuthoritiesSignWithKeysThatNobodySees(t *testing.T) {
+	o := Options{Explicit: true}
+	country, err := NewCountrySigner(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := NewCountrySigner(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	citizen, err := NewCitizenCA(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	country.Signer, citizen.Signer = opaque{country.Signer}, opaque{citizen.Signer}
+	document, err := NewDocumentSigner(country, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document.Signer = opaque{document.Signer}
+	link, err := country.Link(next, o)
+	if err != nil || link.CheckSignatureFrom(country.Certificate) != nil {
+		t.Errorf("link: %v", err)
+	}
+	if l, err := country.RevocationList(1, time.Now()); err != nil || l.CheckSignatureFrom(country.Certificate) != nil {
+		t.Errorf("revocation list: %v", err)
+	}
+	if _, err := NewContentSigner(citizen, o); err != nil {
+		t.Errorf("content signer: %v", err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := citizen.IssuePIV(PIV{Slot: 0x9A, Public: key.Public(), NotAfter: time.Now().AddDate(1, 0, 0)}, Options{}); err != nil {
+		t.Errorf("piv certificate: %v", err)
+	}
+	terminals, err := NewTerminals(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminals.Authority.Signer, terminals.Verifier.Signer = opaque{terminals.Authority.Signer}, opaque{terminals.Verifier.Signer}
+	if _, err := terminals.Roll(o); err != nil {
+		t.Errorf("terminals: %v", err)
+	}
+	request, err := cvc.NewRequest("VNHANOI00001", "", key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Grant{Rights: cvc.ReadFingers, Days: 1, Now: time.Now()}).certify(request, terminals.Verifier); err != nil {
+		t.Errorf("terminal: %v", err)
+	}
+}
+
+// Doc 9303-12, 7.1, the table of extensions: what must be there, what may, with its
+// criticality; all else is forbidden.
+func TestEveryExtensionIsOneOfTheProfile(t *testing.T) {
+	const (
+		aki, ski, usage, period, subject, issuer = "2.5.29.35", "2.5.29.14", "2.5.29.15", "2.5.29.16", "2.5.29.17", "2.5.29.18"
+		basic, points, change, types             = "2.5.29.19", "2.5.29.31", "2.23.136.1.1.6.1", "2.23.136.1.1.6.2"
+	)
+	critical := map[string]bool{usage: true, basic: true}
+	common := []string{ski, aki, usage, period, subject, issuer, points}
+	country, err := NewCountrySigner(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := NewDocumentSigner(country, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := NewCountrySigner(Options{Organization: "another name"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := country.Link(next, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		of   *x509.Certificate
+		more []string
+	}{{"country signer", country.Certificate, []string{basic}}, {"link", link, []string{basic, change}}, {"document signer", document.Certificate, []string{types}}} {
+		want := append(slices.Clone(common), c.more...)
+		for _, e := range c.of.Extensions {
+			id := e.Id.String()
+			if !slices.Contains(want, id) || e.Critical != critical[id] {
+				t.Errorf("%s: extension %s, critical %v", c.name, id, e.Critical)
+			}
+			want = slices.DeleteFunc(want, func(s string) bool { return s == id })
+		}
+		if len(want) > 0 {
+			t.Errorf("%s: without %v", c.name, want)
+		}
+		if c.of.Version != 3 || first(c.of.Subject.Country) != first(c.of.Issuer.Country) || c.of.SerialNumber.Sign() <= 0 || len(c.of.SerialNumber.Bytes()) > 20 {
+			t.Errorf("%s: version, serial number or country", c.name)
+		}
+	}
+	list, err := country.RevocationList(1, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range list.Extensions {
+		got = append(got, e.Id.String())
+	}
+	if slices.Sort(got); !slices.Equal(got, []string{"2.5.29.20", aki}) {
+		t.Errorf("revocation list: extensions %v", got)
+	}
 }

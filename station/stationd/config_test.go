@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"cardstation/personalize/pki"
 	"cardstation/station"
 )
 
@@ -118,4 +119,41 @@ func certificate(t *testing.T) (cert, key string) {
 		}
 	}
 	return cert, key
+}
+
+// A daemon opens sealed keys with the file that its configuration names; nobody is asked.
+func TestTheDaemonOpensSealedKeysWithTheFileThatIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	keys, phrase, transport := filepath.Join(dir, "keys"), filepath.Join(dir, "phrase"), filepath.Join(dir, "maker")
+	if err := pki.Init(keys, pki.Options{Demo: true}, func() (string, error) { return "correct horse battery staple", nil }); err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string]string{phrase: "correct horse battery staple\n", transport: "version: 0x30\nmaster: 5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A\ndiversification: kdf3\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for text, want := range map[string]string{
+		"":                                "give --passphrase-file",
+		"passphrase: " + transport + "\n": "try again",
+		"passphrase: " + dir + "/none\n":  "name the file",
+		"passphrase: " + phrase + "\ntransport: none\n":              "the chips' maker",
+		"passphrase: " + phrase + "\ntransport: " + transport + "\n": "",
+	} {
+		path := filepath.Join(dir, "c.yaml")
+		if err := os.WriteFile(path, []byte("keys: "+keys+"\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := loadConfig(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := loadKeys(c.keyFolder())
+		if hint := station.HintOf(err); (err == nil) != (want == "") || !strings.Contains(hint, want) {
+			t.Errorf("%q: %v, hint %q, want %q", text, err, hint, want)
+		}
+		if err == nil && (k.authority.Transport.Version != 0x30 || !k.authority.Demo) {
+			t.Errorf("transport keys %v of version %02X", k.authority.Transport, k.authority.Transport.Version)
+		}
+	}
 }

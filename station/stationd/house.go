@@ -34,6 +34,7 @@ func (c config) storePath() string { return filepath.Join(c.Data, "station.db") 
 type lineKeys struct {
 	authority personalize.Authority
 	trust     func() lds.Trust
+	sealed    bool
 }
 
 // loadKeys reads a key folder.
@@ -49,10 +50,10 @@ func loadKeys(f keyFolder) (lineKeys, error) {
 	}
 	authority, err := personalize.NewAuthority(keys)
 	if err != nil {
-		return lineKeys{}, &station.Error{Kind: station.Correct, What: "keys in " + f.dir, Err: err, Hint: "README.md tells what transport keys look like"}
+		return lineKeys{}, &station.Error{Kind: station.Correct, What: "keys in " + f.dir, Err: err, Hint: "transport keys are version, enc, mac and dek in hex, or version, master and diversification: kdf3"}
 	}
 	trust, err := openTrust(f.dir)
-	return lineKeys{authority, trust.now}, err
+	return lineKeys{authority, trust.now, keys.Sealed}, err
 }
 
 // house is the station with its rooms wired together.
@@ -249,6 +250,9 @@ func (c *runCmd) Run(s *session) error {
 		return err
 	}
 	defer log.Info("station stopped")
+	if !h.keys.sealed && !h.keys.authority.Demo {
+		log.Warn("the keys are not sealed: whoever has their folder can make cards", "folder", cfg.Keys, "hint", "stationd keys seal")
+	}
 	log.Info("station ready", "station", cfg.Station, "address", address(cfg, l), "demo keys", h.keys.authority.Demo)
 	return h.serve(s.ctx, l)
 }

@@ -127,6 +127,9 @@ func (c *keysListCmd) Run(s *session) error {
 			if e.Key {
 				key = "here"
 			}
+			if e.Sealed {
+				key = "sealed"
+			}
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s to %s\t%s\t%s\n", e.File, e.Kind, e.Subject,
 				e.From.Format(time.DateOnly), e.Until.Format(time.DateOnly), signs, key)
 		}

@@ -9,19 +9,31 @@ import (
 	"os"
 	"path/filepath"
 
+	"cardstation/devices/card/access"
 	"cardstation/devices/softcard"
+	"cardstation/personalize"
+	"cardstation/personalize/pki"
 	"cardstation/station"
 )
 
 // softcardCmd puts a card in software into a virtual reader.
 type softcardCmd struct {
-	VPCD  string `required:"" name:"vpcd" placeholder:"HOST:PORT" help:"Where a vpcd reader listens."`
-	State string `placeholder:"FILE" help:"The card's memory: read if it is there, written at each change. Without it the card is forgotten."`
-	Plain bool   `help:"A plain SP 800-73 PIV card instead of one that speaks the dialect of a YubiKey."`
+	VPCD      string `required:"" name:"vpcd" placeholder:"HOST:PORT" help:"Where a vpcd reader listens."`
+	State     string `placeholder:"FILE" help:"The card's memory: read if it is there, written at each change. Without it the card is forgotten."`
+	Plain     bool   `help:"A plain SP 800-73 PIV card instead of one that speaks the dialect of a YubiKey."`
+	Transport string `type:"existingfile" placeholder:"FILE" help:"A new card's card manager keys, as card issue --transport takes them; without it they are the published ones."`
 }
 
 func (c *softcardCmd) Run(s *session) error {
-	chip, err := loadChip(c.State, softcard.Options{PlainPIV: c.Plain})
+	o := softcard.Options{PlainPIV: c.Plain}
+	if c.Transport != "" {
+		keys, err := makersKeys(c.Transport)
+		if err != nil {
+			return err
+		}
+		o.Transport = keys
+	}
+	chip, err := loadChip(c.State, o)
 	if err != nil {
 		return err
 	}
@@ -35,6 +47,22 @@ func (c *softcardCmd) Run(s *session) error {
 		return fmt.Errorf("card at %s: %w", c.VPCD, err)
 	}
 	return nil
+}
+
+// makersKeys reads the transport keys of a chip to be made.
+func makersKeys(path string) (access.StaticKeys, error) {
+	b, err := pki.ReadSecret(path)
+	if err != nil {
+		return access.StaticKeys{}, &station.Error{Kind: station.Correct, What: "transport keys", Err: err, Hint: "the file must be its owner's alone (chmod 600)"}
+	}
+	t, err := personalize.ParseTransport(b)
+	if err == nil && t.Master != nil {
+		err = errors.New("a master does not say which chip's keys are meant: give enc, mac and dek")
+	}
+	if err != nil {
+		return access.StaticKeys{}, &station.Error{Kind: station.Correct, What: path, Err: err, Hint: "write enc, mac and dek in hex, one a line"}
+	}
+	return t.Keys, nil
 }
 
 // loadChip restores the chip kept in path, or makes a blank one, and keeps every
