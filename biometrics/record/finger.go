@@ -9,7 +9,7 @@ import (
 // Edition is the standard that a finger or face record follows.
 type Edition int
 
-// Editions. ISO/IEC 39794 is read only.
+// Editions. Faces of ISO/IEC 39794 are read only.
 const (
 	Finger2005  Edition = 2005 // ISO/IEC 19794-4:2005, version "010"
 	Finger2011  Edition = 2011 // ISO/IEC 19794-4:2011, version "020"
@@ -40,7 +40,7 @@ type FingerView struct {
 	Number       byte // of this view among them, from 1 in 2005 and from 0 in 2011
 	Qualities    []FingerQuality
 	Certificates [][3]byte // authority (2 bytes) and scheme (2011 only)
-	Captured     [9]byte   // CaptureTime (2011 only)
+	Captured     [9]byte   // CaptureTime; zero is not known either (2011 and 39794-4)
 	Technology   byte      // of the device, 0 unspecified (2011 only)
 	Vendor       uint16    // of the device, as registered (2011 only)
 	Device       uint16    // its type; in 2005 12 bits that hold for the record (7.1.4)
@@ -134,15 +134,16 @@ func NewFinger(e Edition, position, impression byte, c Compression, width, heigh
 		Position: position, Impression: impression, Units: 1, ScanX: r, ScanY: r, ImageX: r, ImageY: r, Depth: 8,
 		Compression: c, Width: uint16(width), Height: uint16(height), Data: data,
 	}
-	f := Finger{Edition: e, Positions: 1}
+	f := Finger{Edition: e}
 	if e == Finger2005 {
 		v.Count, v.Number, v.Qualities = 1, 1, []FingerQuality{{Score: QualityUnknown}}
-		f.Positions, f.Level = 0, 30
+		f.Level = 30
 		if ppi >= 1000 {
 			f.Level = 40
 		}
-	} else {
-		v.Captured = CaptureTime(time.Time{})
+	}
+	if e == Finger2011 {
+		v.Captured, f.Positions = CaptureTime(time.Time{}), 1
 	}
 	f.Views = []FingerView{v}
 	return f, nil
@@ -172,6 +173,8 @@ func (f Finger) Encode() ([]byte, error) {
 		return f.encode2005()
 	case Finger2011:
 		return f.encode2011()
+	case Finger39794:
+		return f.encode39794()
 	}
 	return nil, fmt.Errorf("finger records of edition %d are not written", f.Edition)
 }

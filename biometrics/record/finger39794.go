@@ -1,16 +1,138 @@
 package record
 
-import "fmt"
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
 
 // tagFinger39794 is [APPLICATION 4] SEQUENCE, as which 39794-4 has its data block.
 const tagFinger39794 = 0x64
 
-// decode39794 reads a FingerImageDataBlock of ISO/IEC 39794-4:2019 in DER, bare or
-// as it stands in a card's 7F2E (inside A1). Of each representation it takes
-// position, impression, format, image, sampling rate and quality scores; the other
-// blocks (capture device, segmentation, annotation, presentation attack detection,
-// comments) are passed over. The tags are automatic ones, so that every CHOICE is
-// explicit and all else implicit.
+// Of each representation position, impression, format, image, time, sampling rate and
+// quality scores are read and written; the other blocks (capture device, segmentation,
+// annotation, presentation attack detection, comments) are passed over. The tags are
+// automatic ones, so that every CHOICE is explicit and all else implicit.
+
+// impressions39794 are the impressions of 39794-4, in which paper and live scanner are
+// one.
+var impressions39794 = []byte{0, 1, 4, 8, 24, 25, 28, 29, 41, 42}
+
+// encode39794 writes a FingerImageDataBlock of ISO/IEC 39794-4:2019 in DER.
+func (f Finger) encode39794() ([]byte, error) {
+	var list []byte
+	for i, v := range f.Views {
+		one, err := v.encode39794()
+		if err != nil {
+			return nil, fmt.Errorf("view %d of a finger record: %w", i+1, err)
+		}
+		list = appendTLV(list, 0x30, one)
+	}
+	const generation, year = 3, 2019
+	version := appendTLV(number(0x80, generation), 0x81, []byte{year >> 8, year & 0xFF})
+	return appendTLV(nil, tagFinger39794, appendTLV(appendTLV(nil, 0xA0, version), 0xA1, list)), nil
+}
+
+func (v FingerView) encode39794() ([]byte, error) {
+	format, err := v.Compression.code(Finger39794)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !slices.Contains(impressions39794, v.Impression):
+		return nil, fmt.Errorf("impression %d has no code in 39794-4", v.Impression)
+	case len(v.Data) == 0:
+		return nil, errors.New("no image")
+	case v.Units > 2 || v.Units > 0 && v.ImageX != v.ImageY:
+		return nil, fmt.Errorf("%d by %d samples in unit %d, 39794-4 has one rate for both directions", v.ImageX, v.ImageY, v.Units)
+	case v.Certificates != nil || v.Extended != nil:
+		return nil, errors.New("certificates or extended data, which are not written in 39794-4")
+	}
+	var b []byte
+	for i, code := range []byte{v.Position, v.Impression, format} { // each a CHOICE of a code and an extension
+		b = appendTLV(b, 0xA0+uint16(i), number(0x80, uint16(code)))
+	}
+	b = appendTLV(b, 0x83, v.Data)
+	if at := v.moment39794(); at != nil {
+		b = appendTLV(b, 0xA4, at)
+	}
+	if scores := encodeQualities39794(v.Qualities); scores != nil {
+		b = appendTLV(b, 0xA6, scores)
+	}
+	if v.Units > 0 {
+		b = appendTLV(b, 0xA7, append(number(0x80, v.ImageX), number(0x81, uint16(v.Units-1))...))
+	}
+	return b, nil
+}
+
+// moment39794 is Captured as a DateTimeBlock: year, month, day, hour, minute, second and
+// millisecond; nil where it is not known.
+func (v FingerView) moment39794() []byte {
+	if v.Captured == [9]byte{} || v.Captured == CaptureTime(time.Time{}) {
+		return nil
+	}
+	be := binary.BigEndian
+	b := number(0x80, be.Uint16(v.Captured[:]))
+	for i, n := range v.Captured[2:7] {
+		b = append(b, number(0x81+byte(i), uint16(n))...)
+	}
+	return append(b, number(0x86, be.Uint16(v.Captured[7:]))...)
+}
+
+// captured39794 reads a DateTimeBlock, of which only the year must be there: a time that
+// is not said is the beginning.
+func captured39794(b []byte) (at [9]byte, err error) {
+	parts, err := members(b)
+	if err != nil {
+		return at, err
+	}
+	values := [7]uint16{1: 1, 2: 1}
+	for i, most := range [7]int{9999, 12, 31, 23, 59, 60, 999} {
+		if parts[i] == nil && i > 0 {
+			continue
+		}
+		if values[i], err = unsigned(parts[i], most); err != nil {
+			return at, err
+		}
+	}
+	binary.BigEndian.PutUint16(at[:], values[0])
+	for i, n := range values[1:6] {
+		at[2+i] = byte(n)
+	}
+	binary.BigEndian.PutUint16(at[7:], values[6])
+	return at, nil
+}
+
+func encodeQualities39794(all []FingerQuality) (b []byte) {
+	for _, q := range all {
+		if q.Score == QualityUnknown {
+			continue
+		}
+		maker := append(number(0x80, q.Vendor), number(0x81, q.Algorithm)...)
+		result := number(0x80, uint16(q.Score))
+		if q.Score > 100 {
+			result = appendTLV(nil, 0xA1, number(0x80, 0)) // error: failure to assess
+		}
+		b = appendTLV(b, 0x30, appendTLV(appendTLV(nil, 0xA0, maker), 0xA1, result))
+	}
+	return b
+}
+
+// number writes an INTEGER or ENUMERATED that is not negative, shortest first.
+func number(tag byte, n uint16) []byte {
+	switch {
+	case n < 0x80:
+		return []byte{tag, 1, byte(n)}
+	case n < 0x8000:
+		return []byte{tag, 2, byte(n >> 8), byte(n)}
+	}
+	return []byte{tag, 3, 0, byte(n >> 8), byte(n)}
+}
+
+// decode39794 reads a FingerImageDataBlock, bare or as it stands in a card's 7F2E
+// (inside A1).
 func decode39794(b []byte) (Finger, error) {
 	list, err := representations39794(b, tagFinger39794, "finger image data block")
 	if err != nil {
@@ -47,6 +169,11 @@ func decodeView39794(b []byte) (FingerView, error) {
 	}
 	if len(v.Data) == 0 {
 		return v, fmt.Errorf("%w: a representation without an image", ErrMalformed)
+	}
+	if parts[4] != nil {
+		if v.Captured, err = captured39794(parts[4]); err != nil {
+			return v, err
+		}
 	}
 	if v.Qualities, err = qualities39794(parts[6]); err != nil || parts[7] == nil {
 		return v, err

@@ -84,9 +84,9 @@ func TestViewsThatAn2005RecordCannotHoldAreRefused(t *testing.T) {
 	if _, err := f.Encode(); err == nil {
 		t.Error("a compression without a code")
 	}
-	f.Edition = Finger39794
+	f.Edition = 1999
 	if _, err := f.Encode(); err == nil {
-		t.Error("an edition that is not written")
+		t.Error("an edition that is none")
 	}
 }
 
@@ -216,10 +216,17 @@ func FuzzFinger(f *testing.F) {
 	f.Add(block39794())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		record, err := DecodeFinger(b)
-		if err != nil || record.Edition == Finger39794 {
+		if err != nil {
 			return
 		}
-		if again, err := record.Encode(); err != nil || !bytes.Equal(again, b) {
+		again, err := record.Encode()
+		if record.Edition == Finger39794 { // of which not everything is taken
+			if twice, wrong := DecodeFinger(again); err == nil && (wrong != nil || len(twice.Views) != len(record.Views)) {
+				t.Fatalf("% X becomes % X, %v", b, again, wrong)
+			}
+			return
+		}
+		if err != nil || !bytes.Equal(again, b) {
 			t.Fatalf("% X becomes % X, %v", b, again, err)
 		}
 	})

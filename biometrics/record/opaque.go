@@ -94,9 +94,9 @@ var fingerSubtypes = map[byte]byte{
 	6: 0x06, 7: 0x0A, 8: 0x0E, 9: 0x12, 10: 0x16,
 }
 
-// FingerTemplate wraps a finger record of 19794-4 as Doc 9303-10, 4.7.3 has it in
-// DG3: one template a finger, its subtype by the position (none where the record
-// shows several).
+// FingerTemplate wraps a finger record as Doc 9303-10, 4.7.3 has it in DG3: one template
+// a finger, its subtype by the position (none where the record shows several). A record
+// of 39794-4, which is BER, stands in 7F2E inside A1.
 func FingerTemplate(f Finger) (Template, error) {
 	data, err := f.Encode()
 	if err != nil {
@@ -109,6 +109,10 @@ func FingerTemplate(f Finger) (Template, error) {
 		}
 	}
 	k := Kind{Name: "finger", Type: 0x08, Owner: 0x0101, Format: 0x0007}
+	if f.Edition == Finger39794 {
+		k.Format = 0x0028 // registered with IBIA as g3-binary-finger-image
+		return Template{Tag: BlockConstructed, Data: appendTLV(nil, tagHeader, data), Header: header(k, subtype)}, nil
+	}
 	return Template{Tag: BlockPlain, Data: data, Header: header(k, subtype)}, nil
 }
 

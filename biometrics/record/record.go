@@ -1,8 +1,8 @@
 // Package record writes and reads biometric data records: the face record of ISO/IEC
-// 19794-5:2005, the finger image records of ISO/IEC 19794-4:2005 and 2011 (and reads
-// those of 39794-5:2019 and 39794-4:2019), opaque samples of other modalities with their codes, and
-// the CBEFF templates (ISO/IEC 7816-11, Doc 9303-10, 4.7.2) in which a chip holds
-// them. Lengths that lie make errors, and what was read writes itself again to the
+// 19794-5:2005 (and reads that of 39794-5:2019), the finger image records of ISO/IEC
+// 19794-4:2005 and 2011 and 39794-4:2019, opaque samples of other modalities with their
+// codes, and the CBEFF templates (ISO/IEC 7816-11, Doc 9303-10, 4.7.2) in which a chip
+// holds them. Lengths that lie make errors, and what was read writes itself again to the
 // same bytes.
 package record
 
