@@ -40,8 +40,8 @@ type Assessor struct {
 // codes colour, resolution-unknown, resolution, resolution-implausible,
 // image-size, no-print, inverted, too-few, too-many, print-size, contrast,
 // over-inked, unclear and, of rolls only, cut and smeared. Advice, which refuses nothing,
-// has the codes press-less and press-more and, of rolls only, slid, double-contact and
-// roll-further. An error means that Position or Missing make no sense.
+// has the codes press-less and press-more and, of rolls only, slid, double-contact,
+// tip-missing and roll-further. An error means that Position or Missing make no sense.
 //
 // Where several apply, the first is what makes the others vain: the device before what lies
 // on it, that before how the finger moved, and that before how it was pressed and how far it
@@ -113,7 +113,7 @@ func (s *sheet) note(name string, value float64, unit string) {
 // urgent is the order in which faults and advice are said.
 var urgent = []string{
 	"resolution-unknown", "resolution", "resolution-implausible", "image-size", "colour", "inverted", "no-print", "too-few", "too-many",
-	"lifted", "too-fast", "slid", "smeared", "double-contact", "rolled-back", "over-inked", "contrast", "cut", "print-size", "unclear", "press-less", "press-more", "roll-further",
+	"lifted", "too-fast", "slid", "smeared", "double-contact", "rolled-back", "over-inked", "contrast", "cut", "print-size", "unclear", "press-less", "press-more", "tip-missing", "roll-further",
 }
 
 // result closes the sheet.

@@ -110,6 +110,23 @@ func narrowed(g *image.Gray, left bool) *image.Gray {
 	return filled(clone(g), part, 250)
 }
 
+// topless wipes the upper three tenths of a print.
+func topless(g *image.Gray) *image.Gray {
+	top, bottom := g.Rect.Dy(), 0
+	for y := range g.Rect.Dy() {
+		dark := 0
+		for _, v := range g.Pix[y*g.Stride:][:g.Rect.Dx()] {
+			if v < 128 {
+				dark++
+			}
+		}
+		if dark > 100 {
+			top, bottom = min(top, y), max(bottom, y)
+		}
+	}
+	return filled(clone(g), image.Rect(0, 0, g.Rect.Dx(), top+(bottom-top)*3/10), 250)
+}
+
 // roll is a good roll and its gate.
 type roll struct {
 	finger.Assessor
@@ -159,6 +176,7 @@ var plantedFaults = []planted{
 	// One of the ten real rolls ends close to its core.
 	{"left missing", func(g *image.Gray, _ *rand.Rand) *image.Gray { return narrowed(g, true) }, "further to the left", 0.65, 0.05},
 	{"right missing", func(g *image.Gray, _ *rand.Rand) *image.Gray { return narrowed(g, false) }, "further to the right", 0.65, 0},
+	{"tip missing", func(g *image.Gray, _ *rand.Rand) *image.Gray { return topless(g) }, "lay its tip down", 0.2, 0},
 }
 
 // says that a fault or an advice has these words.

@@ -25,10 +25,12 @@ const (
 // How far a roll reaches: where a third of its width was wiped off, the side was named in 378 of
 // 420. One of the good ones is said to be short: a real one that the card's edge cuts off.
 // A roll reaches from the core to either side by this much of the least width at least, and
-// by leastEven more to one side than to the other before a side is named, in mm.
+// by leastEven more to one side than to the other before a side is named; above the core it
+// shows leastTip, in mm.
 const (
 	leastSide = 0.4
 	leastEven = 3.0
+	leastTip  = 6.0
 )
 
 // alone judges what a single finger shows: its pattern, and how it was rolled.
@@ -90,7 +92,11 @@ func (s *sheet) extent(cores []image.Point) {
 		left, right = (x-float64(box.Min.X*blockSize))*mm, (float64(box.Max.X*blockSize)-x)*mm
 		s.note("core-left", left, "mm")
 		s.note("core-right", right, "mm")
-		s.note("core-top", float64(cores[0].Y-box.Min.Y*blockSize)*mm, "mm")
+		top := float64(cores[0].Y-box.Min.Y*blockSize) * mm
+		s.note("core-top", top, "mm")
+		if top < leastTip {
+			s.advise("tip-missing", "The print ends %.0f mm above the middle of the %v: lay its tip down too, and roll it again.", top, s.Position)
+		}
 	}
 	near, side := min(left, right), ""
 	switch {
