@@ -286,18 +286,24 @@ func TestReadBinaryTellsTheEndOfTheFile(t *testing.T) {
 	}
 }
 
+// And with the manners of other chips: none costs the channel.
 func TestActiveAuthenticationWithRSA(t *testing.T) {
-	chip := newChip(t, Options{})
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
+	chip := newChip(t, Options{})
 	personalise(t, chip, key)
-	c := card.Over(chip)
-	send(t, c, "00A4040C", aids[appEMRTD], 0, card.OK)
-	in := open(t, access.BAC{MRZ: testMRZ}, c)
-	if err := access.ActiveAuthenticate(in, key.Public(), 0, nil); err != nil {
-		t.Fatal(err)
+	for _, q := range []Quirks{{}, {RefuseExtended: true}, {NoLongSignature: true}, {ExactSignature: true}, {RefusalEnds: true}} {
+		chip.Reset()
+		chip.state.Quirks = q
+		c := card.Over(chip)
+		send(t, c, "00A4040C", aids[appEMRTD], 0, card.OK)
+		in := open(t, access.BAC{MRZ: testMRZ}, c)
+		if err := access.ActiveAuthenticate(in, key.Public(), 0, nil); err != nil {
+			t.Fatalf("%+v: %v", q, err)
+		}
+		send(t, in, "00B09E00", nil, 1, card.OK)
 	}
 }
 

@@ -21,10 +21,6 @@ import (
 // ActiveChallenge is the length of RND.IFD (Doc 9303-11, 6.1.2).
 const ActiveChallenge = 8
 
-// maxShortSignature is the longest signature that still fits a short answer with
-// secure messaging (3DES) around it.
-const maxShortSignature = 231
-
 // ErrSignature means that the chip signed the challenge with another key than the one its
 // document names, or not at all as it should; the chip is not genuine.
 var ErrSignature = errors.New("access: active authentication: wrong signature")
@@ -57,18 +53,19 @@ func ActiveAuthenticate(c card.Card, pub crypto.PublicKey, hash crypto.Hash, ran
 }
 
 // askSignature asks for a signature of size bytes, again with another Le where the
-// chip refuses one or gives not all of it: some want the very length, some know no
-// extended one, some give what fits a short answer. What Tried tells then says so.
+// chip refuses one or gives not all of it: some want the very length, some give what
+// fits a short answer. An extended one comes last where a short one may do, as it
+// costs the channel of a chip that knows none. What Tried tells then says so.
 func askSignature(c card.Card, challenge []byte, size int) ([]byte, error) {
-	lengths := []int{card.MaxShortNe, size}
-	if size > maxShortSignature {
+	lengths := []int{card.MaxShortNe, size, card.MaxExtendedNe}
+	if size > card.MaxShortNe {
 		lengths = []int{card.MaxExtendedNe, size, card.MaxShortNe}
 	}
 	var signature []byte
 	var err error
 	for i, ne := range lengths {
 		if i > 0 && ne == lengths[i-1] {
-			break
+			continue
 		}
 		signature, err = card.Do(c, card.Command{INS: 0x88, Data: challenge, Ne: ne})
 		var refused *card.Error
