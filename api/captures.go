@@ -209,29 +209,37 @@ func (s *server) overrideCapture(ctx context.Context, in *overrideInput) (*captu
 
 // captureAll captures the biometricData of an enrolment, in the order of its
 // slots. What the enrolment has already is not captured again, so that a repeated
-// request counts no second try. A finger that the gate refuses ends it: those
-// behind it wait for it.
+// request counts no second try. A finger that is refused ends it: those behind it
+// wait for it. It may be an earlier one than was captured.
 func (s *server) captureAll(ctx context.Context, e station.Enrolment, all []BiometricData) error {
 	order, err := captureOrder(all)
 	if err != nil {
 		return err
 	}
-	refused := map[string]string{}
 	for _, i := range order {
-		at := fmt.Sprintf("biometricData[%d]", i)
-		c, err := s.captureOne(ctx, e, all[i])
+		_, err := s.captureOne(ctx, e, all[i])
 		var wrong *station.Error
 		if errors.As(err, &wrong) && wrong.Kind == station.Correct {
+			at := fmt.Sprintf("biometricData[%d]", i)
 			return &station.Error{Kind: station.Correct, What: at, Err: err, Hint: wrong.Hint, Fields: map[string]string{at: wrong.Error()}}
+		}
+		if err == nil {
+			e, err = s.cfg.Desk.Get(ctx, e.ID)
 		}
 		if err != nil {
 			return err
 		}
-		if c.State == station.CaptureRefused {
-			refused[at] = strings.Join(c.Reasons, " ")
-			if c.Slot != station.Portrait {
-				break
-			}
+		if slot, _ := all[i].slot(); slices.ContainsFunc(e.Captures, func(c station.Capture) bool {
+			return c.State == station.CaptureRefused && c.Slot != station.Portrait && slices.Index(slots, c.Slot) <= slices.Index(slots, slot)
+		}) {
+			break
+		}
+	}
+	refused := map[string]string{}
+	for i, b := range all {
+		slot, _ := b.slot()
+		if c, _ := e.Capture(slot); c.State == station.CaptureRefused {
+			refused[fmt.Sprintf("biometricData[%d]", i)] = strings.Join(c.Reasons, " ")
 		}
 	}
 	if len(refused) > 0 {

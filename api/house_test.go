@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"cardstation/biometrics"
+	"cardstation/biometrics/finger"
 	"cardstation/devices/capture"
 	"cardstation/personalize/cccd"
 	"cardstation/station"
@@ -78,6 +79,12 @@ func (gate) Assess(img image.Image) (biometrics.Quality, error) {
 	}
 	return biometrics.Quality{Score: 80}, nil
 }
+
+// noHands find nothing: the pictures of these tests show no prints.
+type noHands struct{}
+
+func (noHands) Check([]finger.SequenceCapture) (finger.Findings, error) { return nil, nil }
+func (noHands) Rolled(biometrics.Position) (finger.Rolled, bool)        { return finger.Rolled{}, false }
 
 type readers struct{}
 
@@ -144,7 +151,8 @@ func newHouse(t testing.TB) *house {
 	}}
 	desk := enrol.New(enrol.Config{Store: db, Now: c.Now, Profile: "softcard",
 		Assess:   func(station.Slot, int, int) biometrics.Assessor { return gate{} },
-		Portrait: func(image.Image) ([]byte, error) { return portraitJPEG(), nil }})
+		Portrait: func(image.Image) ([]byte, error) { return portraitJPEG(), nil },
+		Hands:    func() enrol.Hands { return noHands{} }})
 	for _, login := range slices.Sorted(maps.Keys(people)) {
 		roles := people[login]
 		p := station.Person{Format: station.Format, Login: login, Name: "Person " + login, Roles: roles, Password: passwordHash()}

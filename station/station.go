@@ -65,6 +65,8 @@ type Capture struct {
 	State     string    `json:"state"` // accepted, refused, overridden, missing
 	Attempts  int       `json:"attempts"`
 	Reasons   []string  `json:"reasons,omitempty"` // why it was refused, or why a supervisor's word is needed; one sentence each
+	Codes     []string  `json:"codes,omitempty"`   // of the reasons that its comparison with other captures and persons gave; a supervisor's word settles these
+	Notes     []string  `json:"notes,omitempty"`   // what the comparisons could not tell, and what they say of other captures; one sentence each
 	Quality   int       `json:"quality"`           // 0..100 of the station's own gate
 	Media     string    `json:"media,omitempty"`   // image/png, image/jpeg or image/wsq
 	Digest    string    `json:"digest,omitempty"`  // SHA-256 of the image, hex; names it in the store
@@ -95,6 +97,14 @@ type Missing struct {
 	Position int    `json:"position"` // 1..10
 	Presence string `json:"presence"` // AMPUTATED, BANDAGED or DAMAGED, as OSIA has them
 	Note     string `json:"note,omitempty"`
+}
+
+// Print is what is kept of one rolled finger of a final enrolment, so that a person
+// or a finger is noticed when it comes again.
+type Print struct {
+	Position int    // 1..10
+	Template []byte // compact form of biometrics/finger, with its version
+	Keys     []byte // what it is found by, made of the template; with a version too
 }
 
 // Word is a decision of a person with the right to take it.

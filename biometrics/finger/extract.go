@@ -42,15 +42,19 @@ func grey500(img image.Image, ppi int) (*image.Gray, error) {
 	if file, ok := img.(biometrics.Image); ok && ppi == 0 {
 		ppi = file.PPI
 	}
-	g := biometrics.Grey(img)
-	switch {
-	case ppi >= 490 && ppi <= 510:
-		return g, nil
-	case ppi >= 980 && ppi <= 1020:
-		return halve(g), nil
+	if !Reads(ppi) {
+		return nil, fmt.Errorf("%d pixels per inch, want 500 or 1000", ppi)
 	}
-	return nil, fmt.Errorf("%d pixels per inch, want 500 or 1000", ppi)
+	g := biometrics.Grey(img)
+	if ppi > 750 {
+		g = halve(g)
+	}
+	return g, nil
 }
+
+// Reads tells whether pictures of a resolution are read: 500 or 1000 pixels per inch, 2 %
+// about them.
+func Reads(ppi int) bool { return ppi >= 490 && ppi <= 510 || ppi >= 980 && ppi <= 1020 }
 
 func extract(g *image.Gray) (Template, error) {
 	t := Template{Width: g.Bounds().Dx(), Height: g.Bounds().Dy()}

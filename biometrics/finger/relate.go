@@ -24,10 +24,10 @@ func (s *sequence) numbers() {
 	for i, n := range s.counts {
 		switch {
 		case n.want > n.seen:
-			s.report("too-few", []int{i}, "In %s %d of %d fingers are seen%s: take it again with all of them, or enter which are missing.",
+			s.report(TooFew, []int{i}, "In %s %d of %d fingers are seen%s: take it again with all of them, or enter which are missing.",
 				s.name(i), n.seen, n.want, s.absent(i, n.want-n.seen))
 		case n.want < n.seen:
-			s.report("too-many", []int{i}, "In %s %d fingers are seen where %d should be: take it again, and check which fingers are missing.", s.name(i), n.seen, n.want)
+			s.report(TooMany, []int{i}, "In %s %d fingers are seen where %d should be: take it again, and check which fingers are missing.", s.name(i), n.seen, n.want)
 		}
 	}
 }

@@ -40,9 +40,15 @@ func (f Findings) Clear() bool {
 	return !slices.ContainsFunc(f, func(one Finding) bool { return one.Code != CannotTell })
 }
 
-// CannotTell is the code of a finding that is no alarm: two prints that should be of one
-// finger have too little in common to say so, and nothing shows that they are of two.
-const CannotTell = "cannot-tell"
+// Codes of findings that are more than words to others.
+const (
+	// CannotTell is no alarm: two prints that should be of one finger have too little in
+	// common to say so, and nothing shows that they are of two.
+	CannotTell = "cannot-tell"
+	// TooFew and TooMany count the fingers of one picture, as Assessor does.
+	TooFew  = "too-few"
+	TooMany = "too-many"
+)
 
 // OtherSlot is the score from which on a print in another slot raises an alarm. It is above
 // SameFinger as an enrolment has 180 pairs of different fingers: by the line of SameFinger

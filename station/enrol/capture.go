@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"slices"
 	"time"
 
@@ -39,19 +40,19 @@ func (d *Desk) Capture(ctx context.Context, by station.Person, id string, slot s
 	if err != nil {
 		return station.Capture{}, &station.Error{Kind: station.Retry, What: what, Err: err, Hint: "look after the sensor and capture again"}
 	}
-	c, err := d.judge(slot, frame, missing, what)
+	c, picture, err := d.judge(slot, frame, missing, what)
 	if err != nil {
 		return station.Capture{}, err
 	}
 	c.By = by.Login
-	return d.settle(ctx, by, id, c, what, station.Image{Media: c.Media, Data: frame.Data})
+	return d.settle(ctx, by, id, c, picture, what, station.Image{Media: c.Media, Data: frame.Data})
 }
 
 // judge decodes a frame, holds it against the gate and says what is captured.
-func (d *Desk) judge(slot station.Slot, frame capture.Frame, missing []station.Missing, what string) (station.Capture, error) {
+func (d *Desk) judge(slot station.Slot, frame capture.Frame, missing []station.Missing, what string) (station.Capture, image.Image, error) {
 	img, err := biometrics.Decode(frame.Data)
 	if err != nil {
-		return station.Capture{}, &station.Error{Kind: station.Correct, What: what, Err: err, Hint: "give a PNG, JPEG or WSQ image"}
+		return station.Capture{}, nil, &station.Error{Kind: station.Correct, What: what, Err: err, Hint: "give a PNG, JPEG or WSQ image"}
 	}
 	ppi := frame.PPI
 	if ppi == 0 {
@@ -59,7 +60,7 @@ func (d *Desk) judge(slot station.Slot, frame capture.Frame, missing []station.M
 	}
 	q, err := d.cfg.Assess(slot, ppi, len(missing)).Assess(img.Image)
 	if err != nil {
-		return station.Capture{}, &station.Error{Kind: station.Internal, What: what, Err: err}
+		return station.Capture{}, nil, &station.Error{Kind: station.Internal, What: what, Err: err}
 	}
 	size := img.Bounds()
 	c := station.Capture{Slot: slot, State: station.CaptureAccepted, Quality: q.Score, Reasons: q.Reasons(), Media: img.Media,
@@ -76,38 +77,75 @@ func (d *Desk) judge(slot station.Slot, frame capture.Frame, missing []station.M
 	if len(c.Reasons) > 0 {
 		c.State = station.CaptureRefused
 	}
-	return c, nil
+	return c, img.Image, nil
 }
 
-// settle writes a capture into its enrolment, if it may still be there.
-func (d *Desk) settle(ctx context.Context, by station.Person, id string, c station.Capture, what string, images ...station.Image) (station.Capture, error) {
+// settle writes a capture into its enrolment, if it may still be there, and what it
+// and those before it say about each other. picture is what was taken; nil for none.
+func (d *Desk) settle(ctx context.Context, by station.Person, id string, c station.Capture, picture image.Image, what string, images ...station.Image) (station.Capture, error) {
+	for try := 1; ; try++ {
+		got, err := d.settleOnce(ctx, by, id, c, picture, what, images)
+		if !errors.Is(err, errChanged) || try == station.MaxAttempts {
+			return got, err
+		}
+	}
+}
+
+func (d *Desk) settleOnce(ctx context.Context, by station.Person, id string, c station.Capture, picture image.Image, what string, images []station.Image) (station.Capture, error) {
+	seen, err := d.Get(ctx, id)
+	if err != nil {
+		return station.Capture{}, err
+	}
+	next := c
+	var r *review // none of a portrait
+	if other, ok := sameImage(seen, c); ok {
+		next.State, next.Reasons = station.CaptureRefused, append(slices.Clone(c.Reasons), fmt.Sprintf("This is the very image that was taken for %s.", other))
+	} else if c.Slot != station.Portrait {
+		with := seen
+		with.Captures = slices.Clone(seen.Captures)
+		put(&with, c)
+		if r, err = d.review(ctx, with, c.Slot, picture); err != nil {
+			return station.Capture{}, err
+		}
+	}
 	e, err := d.change(ctx, id, func(e *station.Enrolment, now time.Time) ([]station.Event, error) {
 		if err := d.ready(*e, c.Slot, what); err != nil {
 			return nil, err
 		}
-		next, typ := c, station.EnrolmentCaptured
-		for _, other := range e.Captures {
-			if other.Slot != c.Slot && c.Digest != "" && other.Digest == c.Digest {
-				next.State, next.Reasons = station.CaptureRefused, append(slices.Clone(c.Reasons), fmt.Sprintf("This is the very image that was taken for %s.", other.Slot))
-			}
+		if !sameCaptures(*e, seen, c.Slot) {
+			return nil, &station.Error{Kind: station.Conflict, What: what, Err: errChanged, Hint: "capture it again"}
 		}
+		next := next // this runs anew where the transaction does
 		if before, ok := e.Capture(c.Slot); ok {
 			carry(&next, before)
 		}
 		if next.State != station.CaptureMissing {
 			next.Attempts++
 		}
-		if next.State == station.CaptureRefused {
-			typ = station.EnrolmentRefused
-		}
 		put(e, next)
+		refused := r.apply(e, c.Slot)
 		countMissing(e)
 		touch(e, by, now)
-		return []station.Event{event(typ, id, by, map[string]any{"slot": c.Slot, "state": next.State, "attempt": next.Attempts, "quality": next.Quality,
-			"image": next.Digest, "device": next.Device, "simulated": next.Simulated, "missing": len(next.Missing), "reasons": next.Reasons})}, nil
+		var events []station.Event
+		for _, s := range append([]station.Slot{c.Slot}, refused...) {
+			one, _ := e.Capture(s)
+			events = append(events, told(by, id, one))
+		}
+		return events, nil
 	}, images...)
 	got, _ := e.Capture(c.Slot)
 	return got, err
+}
+
+// sameImage finds another slot that the same image stands in.
+func sameImage(e station.Enrolment, c station.Capture) (station.Slot, bool) {
+	i := slices.IndexFunc(e.Captures, func(o station.Capture) bool {
+		return o.Slot != c.Slot && o.State != station.CaptureRefused && c.Digest != "" && o.Digest == c.Digest
+	})
+	if i < 0 {
+		return "", false
+	}
+	return e.Captures[i].Slot, true
 }
 
 // Missing describes a slot none of whose fingers can be captured.
@@ -119,7 +157,7 @@ func (d *Desk) Missing(ctx context.Context, by station.Person, id string, slot s
 	if err := describes(slot, missing, true, what); err != nil {
 		return station.Capture{}, err
 	}
-	return d.settle(ctx, by, id, station.Capture{Slot: slot, State: station.CaptureMissing, Missing: missing, At: d.now(), By: by.Login}, what)
+	return d.settle(ctx, by, id, station.Capture{Slot: slot, State: station.CaptureMissing, Missing: missing, At: d.now(), By: by.Login}, nil, what)
 }
 
 // Override is a supervisor's word that a slot's last image stands although it
@@ -162,7 +200,8 @@ func (d *Desk) Override(ctx context.Context, supervisor station.Person, id strin
 		}
 		put(e, c)
 		e.Changed = now
-		return []station.Event{event(station.EnrolmentOverride, id, supervisor, map[string]any{"slot": slot, "state": c.State, "image": c.Digest, "missing": len(c.Missing), "reason": reason})}, nil
+		return []station.Event{event(station.EnrolmentOverride, id, supervisor, map[string]any{"slot": slot, "state": c.State, "image": c.Digest, "missing": len(c.Missing), "reason": reason,
+			"overridden": c.Reasons, "codes": c.Codes})}, nil
 	})
 	got, _ := e.Capture(slot)
 	return got, err

@@ -26,24 +26,53 @@ func (d *Desk) Finalize(ctx context.Context, by station.Person, id string) (stat
 	if err := may(by, station.RoleDesk, what); err != nil {
 		return station.Enrolment{}, err
 	}
-	return d.change(ctx, id, func(e *station.Enrolment, now time.Time) ([]station.Event, error) {
+	seen, err := d.Get(ctx, id)
+	if err != nil || seen.State == station.EnrolmentFinal {
+		return seen, err
+	}
+	r, err := d.review(ctx, seen, "", nil)
+	if err != nil {
+		return seen, err
+	}
+	var refusal error // what is written is why
+	e, err := d.change(ctx, id, func(e *station.Enrolment, now time.Time) ([]station.Event, error) {
 		if e.State == station.EnrolmentFinal {
 			return nil, nil
 		}
 		if err := isOpen(*e, what); err != nil {
 			return nil, err
 		}
-		if wrong := d.lacks(*e); len(wrong) > 0 {
-			return nil, correct(what, wrong)
+		if !sameCaptures(*e, seen, "") {
+			return nil, &station.Error{Kind: station.Conflict, What: what, Err: errChanged, Hint: "look at it again"}
 		}
-		if open := doubts(*e); len(open) > 0 {
-			return nil, &station.Error{Kind: station.CallSupervisor, What: what, Err: errors.New("missing fingers are not confirmed"), Fields: open,
-				Hint: "a supervisor who did not describe them has to confirm that they are missing"}
+		var events []station.Event
+		for _, s := range r.apply(e, "") {
+			c, _ := e.Capture(s)
+			events = append(events, told(by, id, c))
+		}
+		if refusal = d.refusal(*e, what); refusal != nil {
+			return events, nil
 		}
 		e.State, e.Final = station.EnrolmentFinal, &station.Word{By: by.Login, At: now}
 		touch(e, by, now)
-		return []station.Event{event(station.EnrolmentFinalized, id, by, nil)}, nil
+		return append(events, event(station.EnrolmentFinalized, id, by, nil)), nil
 	})
+	if err == nil {
+		err = refusal
+	}
+	return e, err
+}
+
+// refusal says why an enrolment cannot be final now; nil where it can.
+func (d *Desk) refusal(e station.Enrolment, what string) error {
+	if wrong := d.lacks(e); len(wrong) > 0 {
+		return correct(what, wrong)
+	}
+	if open := doubts(e); len(open) > 0 {
+		return &station.Error{Kind: station.CallSupervisor, What: what, Err: errors.New("missing fingers are not confirmed"), Fields: open,
+			Hint: "a supervisor who did not describe them has to confirm that they are missing"}
+	}
+	return nil
 }
 
 // lacks gives what keeps an enrolment from being final, by field or slot.
@@ -67,7 +96,7 @@ func (d *Desk) lacks(e station.Enrolment) map[string]string {
 		case !ok:
 			wrong[string(slot)] = "Not captured yet."
 		case got.State == station.CaptureRefused:
-			wrong[string(slot)] = "Refused: capture it again or call a supervisor."
+			wrong[string(slot)] = joinText(strings.Join(got.Reasons, " "), "Refused: capture it again or call a supervisor.")
 		default:
 			for _, finger := range fingersOf(slot) {
 				here := !slices.ContainsFunc(got.Missing, func(m station.Missing) bool { return m.Position == int(finger) })

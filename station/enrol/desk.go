@@ -6,7 +6,9 @@
 // The retry loop lives here and nowhere else: an image that the gate refuses
 // counts, after three of them a supervisor's word is needed. So it is for fingers
 // that are described as missing after a refused try, or more than five in all: the
-// capture's reasons say so. Children (Law
+// capture's reasons say so. Hands and fingers that are not the right ones are refused with
+// the capture that gives them away, which may be a later one: then the earlier slot is
+// captured again. Children (Law
 // 26/2023): under 6 no biometrics are taken; from 6 to under 14 a guardian has to
 // be there, for whom the dossier names father or mother.
 package enrol
@@ -62,6 +64,8 @@ type Config struct {
 	Assess func(slot station.Slot, ppi, missing int) biometrics.Assessor
 	// Portrait cuts the face out of a portrait and gives the JPEG for DG2.
 	Portrait func(image.Image) ([]byte, error)
+	// Hands gives what holds the fingers of one enrolment against each other.
+	Hands func() Hands
 	// Profile is the name of the card profile that cards are ordered with.
 	Profile string
 	Now     func() time.Time // nil for time.Now
@@ -71,14 +75,17 @@ type Config struct {
 // goroutines. Errors are station.Errors: Forbidden for a person without the
 // role, Conflict for a dossier that is not in the state for it, Correct with the
 // fields that are wrong.
-type Desk struct{ cfg Config }
+type Desk struct {
+	cfg   Config
+	seats seats
+}
 
 // New makes a Desk.
 func New(cfg Config) *Desk {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Desk{cfg}
+	return &Desk{cfg: cfg}
 }
 
 // Get gives an enrolment.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cardstation/biometrics"
+	"cardstation/biometrics/finger"
 	"cardstation/devices/capture"
 	"cardstation/personalize/cccd"
 	"cardstation/station"
@@ -56,11 +57,53 @@ func cut(img image.Image) ([]byte, error) {
 	return []byte("jpeg for DG2"), nil
 }
 
+// hands say what the test has them say of the slots that are there, by position and
+// whether rolled.
+type hands struct{ f *fixture }
+
+func (h hands) Check(captures []finger.SequenceCapture) (found finger.Findings, err error) {
+	at := map[station.Slot]int{}
+	for i, c := range captures {
+		if c.Image == nil {
+			if c.Image, err = c.Load(); err != nil {
+				return nil, err
+			}
+		}
+		for _, s := range station.FingerSlots {
+			if s.Position == int(c.Position) && s.Rolled == c.Rolled {
+				at[s.Slot] = i
+			}
+		}
+	}
+	for _, says := range h.f.says {
+		one := finger.Finding{Code: says.code, Text: says.text}
+		for _, s := range says.of {
+			if i, ok := at[s]; ok {
+				one.Captures = append(one.Captures, i)
+			}
+		}
+		if _, ok := at[says.when]; ok && len(one.Captures) == len(says.of) {
+			found = append(found, one)
+		}
+	}
+	return found, nil
+}
+
+func (h hands) Rolled(biometrics.Position) (finger.Rolled, bool) { return finger.Rolled{}, false }
+
+// saying is a finding of slots that comes once another slot is there.
+type saying struct {
+	code, text string
+	of         []station.Slot
+	when       station.Slot
+}
+
 type fixture struct {
 	*Desk
-	t  *testing.T
-	db *store.Store
-	n  int
+	t    *testing.T
+	db   *store.Store
+	n    int
+	says []saying
 }
 
 func desk(t *testing.T) *fixture {
@@ -70,8 +113,10 @@ func desk(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return &fixture{t: t, db: db, Desk: New(Config{Store: db, Portrait: cut, Profile: "softcard", Now: func() time.Time { return today },
-		Assess: func(station.Slot, int, int) biometrics.Assessor { return gate{} }})}
+	f := &fixture{t: t, db: db}
+	f.Desk = New(Config{Store: db, Portrait: cut, Profile: "softcard", Now: func() time.Time { return today },
+		Assess: func(station.Slot, int, int) biometrics.Assessor { return gate{} }, Hands: func() Hands { return hands{f} }})
+	return f
 }
 
 // shot is a frame like no other.

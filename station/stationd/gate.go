@@ -8,6 +8,7 @@ import (
 	"cardstation/biometrics/face"
 	"cardstation/biometrics/finger"
 	"cardstation/station"
+	"cardstation/station/enrol"
 )
 
 // dg2Bytes is how large a portrait may be on the chip.
@@ -30,6 +31,9 @@ func assess(slot station.Slot, ppi, missing int) biometrics.Assessor {
 	}
 	return nil
 }
+
+// newHands is what holds the fingers of one enrolment against each other.
+func newHands() enrol.Hands { return new(finger.Hands) }
 
 // portrait cuts the face out of an accepted picture and gives the JPEG for DG2.
 func portrait(img image.Image) ([]byte, error) {

@@ -114,7 +114,8 @@ function captures() {
   return el;
 }
 
-// unconfirmed captures stand, but a supervisor has to confirm their missing fingers.
+// unconfirmed captures stand, but a supervisor has to confirm their missing fingers,
+// or that the finger was taken before.
 const unconfirmed = (c) => ["accepted", "missing"].includes(c.state) && c.reasons?.length && !c.word;
 
 // nextSlot is the one whose turn it is.
@@ -123,11 +124,12 @@ const nextSlot = () => isOpen() && current.captures.find((c) => !c.state || c.st
 function shot(c, turn) {
   const s = slots[c.slot];
   const tries = c.attempts ? `${c.attempts} ${c.attempts === 1 ? "try" : "tries"}` : "";
-  const el = h("article", { class: turn ? "card next" : "card", "data-slot": c.slot, "data-key": [c.state, c.digest, c.attempts, c.word?.by, ...(c.reasons || [])].join() },
+  const el = h("article", { class: turn ? "card next" : "card", "data-slot": c.slot, "data-key": [c.state, c.digest, c.attempts, c.word?.by, ...(c.reasons || []), ...(c.notes || [])].join() },
     h("div", { class: "head" }, h("h3", {}, s.name), c.state ? tag(c.state, looks[c.state]) : tag(turn ? "next" : "to do", turn ? "wait" : "")),
     h("div", { class: "shot" }, c.imageRef ? h("img", { src: c.imageRef, alt: `${s.name}, as captured`, loading: "lazy" }) : c.state === "missing" ? "not there" : "no image"),
     h("p", { class: "quiet" }, [c.digest && `quality ${c.quality}`, tries, c.ppi && `${c.ppi} ppi`, c.simulated && "simulated"].filter(Boolean).join(" · ")),
     c.reasons?.length ? h("ul", {}, c.reasons.map((r) => h("li", {}, r))) : "",
+    c.notes?.map((n) => h("p", { class: "quiet" }, n)) || "",
     c.missing?.length ? h("p", { class: "quiet" }, c.missing.map((m) => `${fingerNames[m.position]}: ${m.presence.toLowerCase()}`).join(", ")) : "",
     c.word ? h("p", { class: "quiet" }, `${c.word.by}: ${c.word.reason}`) : "");
   const actions = [];
@@ -138,7 +140,7 @@ function shot(c, turn) {
     if (s.fingers) actions.push(act("Missing…", () => describe(c.slot), { class: "small" }));
   }
   if ((c.state === "refused" && c.attempts >= 3) || unconfirmed(c)) {
-    const word = unconfirmed(c) ? "Confirm what is missing" : "Accept it all the same";
+    const word = unconfirmed(c) ? (c.codes?.length ? "Accept it all the same" : "Confirm what is missing") : "Accept it all the same";
     if (me.may("enroll.approve") && state() === "open") actions.push(act(`${word}…`, () => override(c.slot, word), { class: "small" }));
     else el.append(h("p", { class: "wrong" }, "Call a supervisor."));
   }
@@ -166,6 +168,7 @@ async function refresh() {
 async function taken(slot, c) {
   delete missing[slot];
   if (c.state === "refused") notice(`${slots[slot].name} was refused.\n${(c.reasons || []).join("\n")}`, true);
+  else if (c.notes?.length) notice(`${slots[slot].name}:\n${c.notes.join("\n")}`);
   await refresh();
   return c.state !== "refused";
 }
