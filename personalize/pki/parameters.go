@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
-	"math/big"
 
 	"cardstation/devices/card/access/curve"
 )
@@ -19,32 +17,6 @@ import (
 // uncompressed), the certificate that it made gets them in place of the name and is
 // signed again.
 
-var (
-	oidEllipticKey = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
-	oidFieldPrime  = asn1.ObjectIdentifier{1, 2, 840, 10045, 1, 1}
-)
-
-// parameters is ECParameters (RFC 3279, 2.3.5).
-type parameters struct {
-	Version int
-	Field   struct {
-		Type  asn1.ObjectIdentifier
-		Prime *big.Int
-	}
-	Curve struct{ A, B []byte }
-	Base  []byte
-	Order *big.Int
-	Count int
-}
-
-func parametersOf(c elliptic.Curve) parameters {
-	values, size := curve.ParametersOf(c), curve.Size(c)
-	p := parameters{Version: 1, Base: curve.Encode(c, values.Gx, values.Gy), Order: values.N, Count: 1}
-	p.Field.Type, p.Field.Prime = oidFieldPrime, values.P
-	p.Curve.A, p.Curve.B = values.A.FillBytes(make([]byte, size)), values.B.FillBytes(make([]byte, size))
-	return p
-}
-
 // spellOut gives the certificate with the parameters of its curve, signed again; as it
 // is where o wants the name.
 func (o Options) spellOut(c *x509.Certificate, issuer Identity) (*x509.Certificate, error) {
@@ -52,7 +24,7 @@ func (o Options) spellOut(c *x509.Certificate, issuer Identity) (*x509.Certifica
 	if !o.Explicit || !ok {
 		return c, nil
 	}
-	info, err := explicitKey(key)
+	info, err := curve.MarshalPublicKey(key)
 	if err != nil {
 		return nil, err
 	}
@@ -93,27 +65,7 @@ func (o Options) signAgain(tbs []byte, a x509.SignatureAlgorithm, signer crypto.
 	if !ok {
 		return nil, fmt.Errorf("no signature by %s", a)
 	}
-	h := hash.New()
-	h.Write(tbs)
-	return signer.Sign(o.Rand, h.Sum(nil), hash)
-}
-
-// explicitKey is the SubjectPublicKeyInfo of a key with its curve's parameters.
-func explicitKey(key *ecdsa.PublicKey) ([]byte, error) {
-	point, err := key.Bytes()
-	if err != nil {
-		return nil, fmt.Errorf("public key: %w", err)
-	}
-	var info struct {
-		Algorithm struct {
-			ID         asn1.ObjectIdentifier
-			Parameters parameters
-		}
-		Key asn1.BitString
-	}
-	info.Algorithm.ID, info.Algorithm.Parameters = oidEllipticKey, parametersOf(key.Curve)
-	info.Key = asn1.BitString{Bytes: point, BitLength: 8 * len(point)}
-	return asn1.Marshal(info)
+	return signer.Sign(o.Rand, Digest(hash, tbs), hash)
 }
 
 // isExplicit tells whether a certificate has its curve by parameters.
