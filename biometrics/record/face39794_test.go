@@ -96,6 +96,42 @@ height=IMPLICIT:1,INTEGER:731
 technology=EXPLICIT:1,IMPLICIT:0,ENUMERATED:2
 `
 
+// fingerBlock is a FingerImageDataBlock of ISO/IEC 39794-4: a rolled left little finger
+// in WSQ, its position as a fallback, and what is passed over.
+const fingerBlock = `asn1=EXPLICIT:1,IMPLICIT:4A,SEQUENCE:block
+[block]
+version=IMPLICIT:0,SEQUENCE:version
+representations=IMPLICIT:1,SEQUENCE:representations
+[version]
+generation=IMPLICIT:0,INTEGER:3
+year=IMPLICIT:1,INTEGER:2019
+[representations]
+one=SEQUENCE:representation
+[representation]
+position=EXPLICIT:0,IMPLICIT:1,SEQUENCE:little
+impression=EXPLICIT:1,IMPLICIT:0,ENUMERATED:1
+format=EXPLICIT:2,IMPLICIT:0,ENUMERATED:1
+data=IMPLICIT:3,FORMAT:HEX,OCTETSTRING:FFA0FFA8
+time=IMPLICIT:4,SEQUENCE:time
+rate=IMPLICIT:7,SEQUENCE:rate
+rotated=IMPLICIT:10,BOOLEAN:TRUE
+[little]
+fallback=IMPLICIT:0,ENUMERATED:10
+[time]
+year=IMPLICIT:0,INTEGER:2024
+[rate]
+samples=IMPLICIT:0,INTEGER:500
+unit=IMPLICIT:1,ENUMERATED:0
+`
+
+func TestFingerBlocksOf39794ByOpenSSLAreRead(t *testing.T) {
+	f, err := DecodeFinger(byOpenSSL(t, fingerBlock))
+	want := []FingerView{{Position: 10, Impression: 1, Compression: WSQ, Data: unhex("FFA0FFA8"), Units: 1, ScanX: 500, ScanY: 500, ImageX: 500, ImageY: 500}}
+	if err != nil || f.Edition != Finger39794 || !reflect.DeepEqual(f.Views, want) {
+		t.Errorf("\n got %+v, %v\nwant %+v", f, err, want)
+	}
+}
+
 // byOpenSSL has openssl write the DER.
 func byOpenSSL(t testing.TB, words string) []byte {
 	t.Helper()
