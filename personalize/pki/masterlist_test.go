@@ -55,6 +55,15 @@ func (s states) put(path string, b []byte) {
 
 func (s states) trusts(name string, b []byte) { s.Helper(); s.put(filepath.Join(s.office, name), b) }
 
+// folder is an office that trusts those files.
+func (s states) folder(files map[string][]byte) states {
+	s.office = s.TempDir()
+	for name, b := range files {
+		s.trusts(name, b)
+	}
+	return s
+}
+
 // country makes NAME.pem, self-signed, of that state.
 func (s states) country(name, state, curve string) {
 	s.Helper()
@@ -117,14 +126,6 @@ func TestMasterListsAreBelievedUpToACountrySigner(t *testing.T) {
 	s.signer("documents", "un", "documents")
 	s.signer("strange", "stranger", "lists")
 	genuine := s.list("lists", "un", "utopia", "odd")
-	folder := func(files map[string][]byte) states {
-		o := s
-		o.office = s.TempDir()
-		for name, b := range files {
-			o.trusts(name, b)
-		}
-		return o
-	}
 	cut := genuine[:len(genuine)-1]
 	forged := bytes.Clone(genuine)
 	forged[bytes.Index(forged, []byte("CSCA utopia"))+5] ^= 0x20
@@ -150,7 +151,7 @@ func TestMasterListsAreBelievedUpToACountrySigner(t *testing.T) {
 		"in an export of the directory":   {map[string][]byte{"pkd.ldif": ldif("pkdMasterListContent", genuine)}, "un utopia", "pkd.ldif: certificate 3", "master list pkd.ldif, signed by CN=Signer lists,C=UN on " + time.Now().UTC().Format(time.DateOnly) + ", whose country signer is in the list only"},
 		"beside a certificate of its own": {map[string][]byte{"pkd.ldif": append(ldif("pkdMasterListContent", genuine), ldif("cACertificate;binary", s.der("arcadia"))...)}, "arcadia un utopia", "pkd.ldif: certificate 3", "master list pkd.ldif, signed by CN=Signer lists,C=UN on " + time.Now().UTC().Format(time.DateOnly) + ", whose country signer is in the list only"},
 	} {
-		o := folder(c.files)
+		o := s.folder(c.files)
 		trust, err := LoadTrust(o.office)
 		if err != nil {
 			t.Errorf("a list %s: %v", name, err)
@@ -168,10 +169,20 @@ func TestMasterListsAreBelievedUpToACountrySigner(t *testing.T) {
 		}
 	}
 	// A list of nobody's alone is no trust at all, and the error says why.
-	if trust, err := LoadTrust(folder(map[string][]byte{"a.ml": s.list("strange", "utopia")}).office); err == nil || !strings.Contains(err.Error(), "not believed") {
+	if trust, err := LoadTrust(s.folder(map[string][]byte{"a.ml": s.list("strange", "utopia")}).office); err == nil || !strings.Contains(err.Error(), "not believed") {
 		t.Errorf("%v, %v", anchors(trust), err)
 	}
-	// The directory's signers and revocation lists come in too; a revoked list signer is believed no more.
+}
+
+// The directory's document signers and revocation lists come in too; a revoked signer of
+// lists is believed no more.
+func TestTheDirectorysExportBringsSignersAndRevocations(t *testing.T) {
+	s := newStates(t)
+	s.country("un", "UN", "P-384")
+	s.country("utopia", "UT", "P-256")
+	s.signer("lists", "un", "lists")
+	s.signer("documents", "un", "documents")
+	genuine := s.list("lists", "un", "utopia")
 	s.put(s.path("index"), nil)
 	conf := "[ca]\ndefault_ca=c\n[c]\ndatabase=" + s.path("index") + "\ndefault_md=sha256\ndefault_crl_days=9\ncrlnumber=" + s.path("number") + "\ncrl_extensions=crl\n[crl]\nauthorityKeyIdentifier=keyid\n"
 	s.put(s.path("number"), []byte("01"))
@@ -186,7 +197,7 @@ func TestMasterListsAreBelievedUpToACountrySigner(t *testing.T) {
 		t.Fatal(err)
 	}
 	block, _ := pem.Decode(crl)
-	office := folder(map[string][]byte{"un.pem": s.der("un"), "un.ml": genuine,
+	office := s.folder(map[string][]byte{"un.pem": s.der("un"), "un.ml": genuine,
 		"pkd.ldif": append(ldif("userCertificate;binary", s.der("documents")), ldif("certificateRevocationList;binary", block.Bytes)...)})
 	trust, err := LoadTrust(office.office)
 	if err != nil || anchors(trust) != "un" || len(trust.Signers) != 1 || len(trust.CRLs) != 1 || !strings.Contains(strings.Join(trust.Unread, ";"), "is revoked") {

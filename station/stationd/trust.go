@@ -28,7 +28,7 @@ const trustAge = time.Minute
 func openTrust(dir string) (*trustFolder, error) {
 	t := &trustFolder{dir: dir}
 	if err := t.load(); err != nil {
-		return nil, &station.Error{Kind: station.Correct, What: "trust in " + dir, Err: err, Hint: "put the country signers' certificates and revocation lists there, PEM or DER"}
+		return nil, &station.Error{Kind: station.Correct, What: "trust in " + dir, Err: err, Hint: "put the country signers' certificates, master lists and revocation lists there"}
 	}
 	for _, what := range t.last.Unread {
 		slog.Default().Warn("not read in the trust folder", "folder", dir, "what", what)
