@@ -45,6 +45,7 @@ func TestAProfileThatIsWrongNamesFileAndLine(t *testing.T) {
 		{"aid: A0000002471001", "aid: A00", "application identifier"},
 		{"level: 0x33", "level: 0x01", "security level"},
 		{"level: 0x33", "level: 4000", ""},
+		{"level: 0x33 ", "level: 0x33\n  key-bits: 160 ", "160 bits"},
 		{"issuer-version: 0x01", "issuer-version: 0xFF", "issuer's key version"},
 		{"longest: 32000", "longest: 0", "longest"},
 		{"active-authentication: p-256", "active-authentication: dsa", "dsa"},
@@ -189,7 +190,7 @@ func FuzzIdentify(f *testing.F) {
 		if chip, err := Identify(card.Over(&played{script})); err == nil && !strings.Contains(chip, ":") {
 			t.Errorf("identity %q", chip)
 		}
-		m := manager{managerProfile: managerProfile{aid: cardManager, transport: 0xFF, issuer: 1, level: 0x33}, authority: Authority{Demo: true}}
+		m := manager{managerProfile: managerProfile{aid: cardManager, transport: 0xFF, issuer: 1, level: 0x33, keySize: 16}, authority: Authority{Demo: true}}
 		_, _ = opening{m, m.aid, anyVersion}.Open(card.Over(&played{script}))
 		_, _ = secured{}.Holds(card.Over(&played{script}))
 	})

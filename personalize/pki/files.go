@@ -111,7 +111,10 @@ func create(dir string, files []file, seal Passphrase) error {
 	if err := syncDir(stage); err != nil {
 		return fmt.Errorf("key directory: %w", err)
 	}
-	if err := os.Rename(stage, filepath.Clean(dir)); err != nil { // fails where dir is not empty
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // fails where it is not empty
+		return fmt.Errorf("key directory: %w", err)
+	}
+	if err := os.Rename(stage, filepath.Clean(dir)); err != nil {
 		return fmt.Errorf("key directory: %w", err)
 	}
 	return syncDir(parent)

@@ -25,7 +25,7 @@ import (
 // demo makes one key directory for the whole run.
 func demo(t *testing.T) (string, Keys) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "keys")
+	dir := t.TempDir() // there, and empty
 	if err := InitDemo(dir); err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ type keysRequestCmd struct {
 
 func (c *keysRequestCmd) Run(s *session) error {
 	p := pki.Passphrase(c.passphrase)
-	if _, err := os.Stat(c.Folder); os.IsNotExist(err) && !c.given() {
+	if there, err := os.ReadDir(c.Folder); len(there) == 0 && (err == nil || os.IsNotExist(err)) && !c.given() {
 		if p = nil; c.Seal {
 			p = choosePassphrase
 		}
