@@ -10,9 +10,21 @@ type Map struct {
 	Block int    // side of a block in pixels of the picture: 16 at 500 ppi, 32 at 1000
 	W, H  int    // blocks across and down, from the picture's upper left corner
 	Value []int8 // by rows: 0 worst .. 100 best, -1 where no finger is
+	// Measures are what Value is made of, by rows.
+	Measures []Measure
 	// Cores and Deltas are where the ridges of a single finger turn back and where they
 	// part, in pixels from the picture's upper left corner. An arch has none.
 	Cores, Deltas []image.Point
+}
+
+// Measure is what was measured on a block of 16 x 16 pixels at 500 ppi; Assess says what the
+// figures are.
+type Measure struct {
+	Certainty float64 // orientation certainty level, 0..1
+	Clarity   float64 // share of the profile in one period, 0..1; 0 without a direction
+	Local     float64 // local clarity, 0..1; 0 without a direction
+	Contrast  float64 // grey values from ridge to valley
+	Period    float64 // of the ridges, mm; 0 where none stands out
 }
 
 // At is the quality of the block that holds a pixel, -1 where no finger is.
@@ -60,10 +72,11 @@ func (f field) whole(fingers []region) mask {
 
 // chart draws the map of what the fingers cover.
 func (s *sheet) chart(f field, whole mask) {
-	s.chartOf = Map{Block: blockSize * s.scale(), W: f.w, H: f.h, Value: make([]int8, len(f.blocks))}
+	s.chartOf = Map{Block: blockSize * s.scale(), W: f.w, H: f.h, Value: make([]int8, len(f.blocks)), Measures: make([]Measure, len(f.blocks))}
 	var sum, n float64
 	for i, b := range f.blocks {
 		s.chartOf.Value[i] = -1
+		s.chartOf.Measures[i] = Measure{b.ocl(), b.clarity, b.local, b.contrast(), b.period * mm}
 		if whole.on[i] {
 			q := b.quality()
 			s.chartOf.Value[i] = int8(math.Round(100 * q))

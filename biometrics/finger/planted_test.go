@@ -1,6 +1,7 @@
 package finger_test
 
 import (
+	"fmt"
 	"image"
 	"image/draw"
 	"math"
@@ -276,5 +277,50 @@ func TestTheMapFallsWhereTheRidgesAreWorse(t *testing.T) {
 	}
 	if d := twofold.Cores[0].Sub(before.Cores[0].Mul(2)); d.X*d.X+d.Y*d.Y > 70*70 {
 		t.Errorf("core at %v and %v", before.Cores[0], twofold.Cores[0])
+	}
+}
+
+// TestTheMapAgreesWithNBIS holds the map of the real rolls against the quality that NIST's mindtct
+// gives to the minutiae it finds there: of a better and a worse one, the better lies where the
+// map is higher.
+func TestTheMapAgreesWithNBIS(t *testing.T) {
+	var right, pairs float64
+	for n := 1; n <= 10; n++ {
+		img := realPrint(t, n)
+		p, i := realPosition(n)
+		_, m, err := finger.Assessor{Position: p, Impression: i, PPI: 500}.Inspect(img)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(fmt.Sprintf(realData+"tenprint/minutiae/%02d.xyt", n))
+		if err != nil {
+			t.Skip("no minutiae of NBIS beside the project: ", err)
+		}
+		var good, poor []int
+		for line := range strings.Lines(string(data)) {
+			var x, y, theta, quality int
+			if _, err := fmt.Sscan(line, &x, &y, &theta, &quality); err != nil {
+				t.Fatal(err)
+			}
+			if v := m.At(image.Pt(x, img.Bounds().Dy()-1-y)); v >= 0 && quality >= 40 {
+				good = append(good, v)
+			} else if v >= 0 && quality < 20 {
+				poor = append(poor, v)
+			}
+		}
+		for _, a := range good {
+			for _, b := range poor {
+				pairs++
+				if a > b {
+					right++
+				} else if a == b {
+					right += 0.5
+				}
+			}
+		}
+	}
+	t.Logf("%.3f of %.0f pairs in order", right/pairs, pairs)
+	if right < 0.7*pairs {
+		t.Errorf("%.3f of %.0f pairs in order", right/pairs, pairs)
 	}
 }

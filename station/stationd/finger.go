@@ -171,6 +171,7 @@ type fingerAssessCmd struct {
 	Missing  int      `help:"How many fingers of the position are not there."`
 	PPI      int      `name:"ppi" help:"Pixels per inch, over what the file says."`
 	PNG      string   `name:"png" placeholder:"FILE" help:"Picture with the quality drawn over the print, red bad to green good, cores as rings, deltas as triangles."`
+	Blocks   string   `placeholder:"FILE" help:"CSV file of what was measured on each block, with its corner in pixels of the picture."`
 }
 
 // assessment is what `finger assess --json` prints.
@@ -228,7 +229,23 @@ func (c *fingerAssessCmd) Run(s *session) error {
 			return err
 		}
 	}
+	if c.Blocks != "" {
+		if err := os.WriteFile(c.Blocks, blocksCSV(quality), 0o600); err != nil {
+			return err
+		}
+	}
 	return s.verdict(q, img.PPI, assessmentOf(q), func(io.Writer) {})
+}
+
+// blocksCSV lists the blocks that a finger covers.
+func blocksCSV(m finger.Map) []byte {
+	out := []byte("x,y,quality,orientation-certainty,clarity,local-clarity,contrast,ridge-period-mm\n")
+	for i, v := range m.Value {
+		if b := m.Measures[i]; v >= 0 {
+			out = fmt.Appendf(out, "%d,%d,%d,%.3f,%.3f,%.3f,%.1f,%.3f\n", i%m.W*m.Block, i/m.W*m.Block, v, b.Certainty, b.Clarity, b.Local, b.Contrast, b.Period)
+		}
+	}
+	return out
 }
 
 // verdict prints a judgement, as JSON or, after what comes before it, in words; refused is
