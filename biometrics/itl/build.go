@@ -8,8 +8,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"cardstation/biometrics/record"
 )
 
 // Enrolment is what Build makes a transaction of: a person's captures and what the
@@ -28,7 +26,7 @@ type Enrolment struct {
 	Prints  []Print   // Type-14, or Type-4
 	Missing []Missing // fingers that cannot be captured
 	Faces   []Face    // Type-10
-	Samples []Sample  // Type-99
+	Samples []Sample  // Type-17, Type-99, or what each says
 
 	// FixedResolution writes a print as Type-4 where that loses nothing: WSQ at 500
 	// ppi, one position, no box, no quality, no missing finger. Systems that know no
@@ -52,7 +50,8 @@ type Print struct {
 	At         time.Time // of capture; zero stands for Enrolment.At
 	Segments   []Segment // boxes of the fingers in it
 	Qualities  []Quality
-	Comment    string // 14.020, UTF-8
+	Minutiae   []Minutiae // Type-9, one record a finger
+	Comment    string     // 14.020, UTF-8
 }
 
 // Segment is one finger's box in an image, in pixels from its top left corner
@@ -93,14 +92,8 @@ type Face struct {
 	Colours string    // 10.012; empty stands for SRGB
 }
 
-// Sample is one opaque sample of another modality.
-type Sample struct {
-	record.Opaque
-	At time.Time // zero stands for Enrolment.At
-}
-
 // Build makes a transaction of version 0502: Type-1, Type-2, then prints, missing
-// fingers, faces and samples. A finger that is missing stands in 14.018 of every
+// fingers, faces, samples and minutiae. A finger that is missing stands in 14.018 of every
 // image that it should be in, and where it has no image of its own, in a Type-14
 // record without one. The character set UTF-8 is declared. What Check finds in the
 // result is an error, and so is an image whose format or size cannot be read.
@@ -127,8 +120,9 @@ func Build(e Enrolment) (Transaction, error) {
 			return Transaction{}, fmt.Errorf("sample %d: %w", i+1, err)
 		}
 	}
-	if n := len(b.t.Records) - 1; n > maxIDC+1 {
-		return Transaction{}, fmt.Errorf("%d records behind the Type-1 record, their IDCs count to %d", n, maxIDC)
+	b.t.Records = append(b.t.Records, b.features...)
+	if b.next > maxIDC+1 {
+		return Transaction{}, fmt.Errorf("%d things to tell of behind the Type-1 record, their IDCs count to %d", b.next, maxIDC)
 	}
 	b.t.Records[0] = b.header()
 	if err := b.t.SetContent(); err != nil {
@@ -143,13 +137,17 @@ func Build(e Enrolment) (Transaction, error) {
 const maxIDC = 99
 
 type builder struct {
-	e Enrolment
-	t Transaction
+	e    Enrolment
+	t    Transaction
+	next int // IDC of the next record, from 0: all that tell of one thing share one (7.3.1)
+
+	features []Record // Type-9
 }
 
-// add appends a tagged record; its IDC is its place behind Type-1, from 0.
+// add appends a tagged record.
 func (b *builder) add(recordType int, fields ...Field) {
-	b.t.Records = append(b.t.Records, NewRecord(recordType, len(b.t.Records)-1, fields...))
+	b.t.Records = append(b.t.Records, NewRecord(recordType, b.next, fields...))
+	b.next++
 }
 
 func (b *builder) day(at time.Time) string {
@@ -207,11 +205,17 @@ func (b *builder) print(p Print) error {
 	if err != nil {
 		return err
 	}
+	b.image(p, is)
+	return b.minutiae(p, is)
+}
+
+// image adds a print's image, as Type-4 or Type-14.
+func (b *builder) image(p Print, is picture) {
 	gone := b.gone(p.Position)
 	if b.e.FixedResolution && is.format == "WSQ20" && p.PPI == 500 && p.Position <= 15 && p.Impression <= 3 &&
 		len(gone)+len(p.Segments)+len(p.Qualities)+len(p.Comment) == 0 && is.width <= 0xFFFF && is.height <= 0xFFFF {
 		b.fixed(p, is)
-		return nil
+		return
 	}
 	fields := []Field{
 		Number(3, p.Impression), Text(4, b.e.Origin), Text(5, b.day(p.At)), Number(6, is.width), Number(7, is.height),
@@ -232,7 +236,6 @@ func (b *builder) print(p Print) error {
 	}
 	fields = append(fields, qualities(p.Qualities)...)
 	b.add(14, append(fields, Field{Number: dataField, Value: p.Image})...)
-	return nil
 }
 
 // measured reads the head of an image, which must tell format and size.
@@ -250,9 +253,7 @@ func qualities(all []Quality) []Field {
 		if q.NFIQ != 0 {
 			classes = append(classes, decimal(q.Finger, q.NFIQ))
 		}
-		scores = append(scores, []string{
-			strconv.Itoa(q.Finger), strconv.Itoa(q.Score), fmt.Sprintf("%04X", q.Vendor), strconv.Itoa(int(q.Algorithm)),
-		})
+		scores = append(scores, append(decimal(q.Finger), q.items()...))
 	}
 	var fields []Field
 	if classes != nil {
@@ -290,13 +291,14 @@ func (b *builder) fixed(p Print, is picture) {
 	two := func(n int) []byte { return binary.BigEndian.AppendUint16(nil, uint16(n)) }
 	r := Record{Type: 4}
 	for i, value := range [][]byte{
-		make([]byte, 4), {byte(len(b.t.Records) - 1)}, {byte(p.Impression)},
+		make([]byte, 4), {byte(b.next)}, {byte(p.Impression)},
 		{byte(p.Position), noPosition, noPosition, noPosition, noPosition, noPosition},
 		{0}, two(is.width), two(is.height), {1}, p.Image,
 	} {
 		r.Fields = append(r.Fields, Field{Number: i + 1, Value: value})
 	}
 	b.t.Records = append(b.t.Records, r)
+	b.next++
 }
 
 // missing adds a record without an image for each missing finger that no record
@@ -339,15 +341,5 @@ func (b *builder) face(f Face) error {
 		fields = append(fields, Text(20, f.Pose))
 	}
 	b.add(10, append(fields, Field{Number: dataField, Value: f.Image})...)
-	return nil
-}
-
-func (b *builder) sample(s Sample) error {
-	k, err := s.Codes()
-	if err != nil {
-		return err
-	}
-	b.add(99, Text(4, b.e.Origin), Text(5, b.day(s.At)), Text(100, "0101"), Text(101, fmt.Sprintf("%08X", k.Type)),
-		Text(103, fmt.Sprintf("%04X", k.Owner)), Text(104, fmt.Sprintf("%04X", k.Format)), Field{Number: dataField, Value: s.Data})
 	return nil
 }

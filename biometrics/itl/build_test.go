@@ -55,7 +55,10 @@ func enrolment(t testing.TB) Enrolment {
 			{Field: 30, Subfields: [][]string{{"Hà Nội", "Việt Nam"}, {"Huế", ""}}},
 		},
 		Prints: []Print{
-			{Position: 2, Impression: 1, Image: roll(t), PPI: 500},
+			{
+				Position: 2, Impression: 1, Image: roll(t), PPI: 500,
+				Minutiae: []Minutiae{{Finger: 2, Quality: Quality{Score: 77}, Points: []Minutia{{100, 200, 45, 1, 60}, {799, 749, 179, 2, 0}}}},
+			},
 			{
 				Position: 13, Impression: 0, Image: pic, PPI: 500, Comment: "ngón út băng",
 				Segments:  []Segment{{2, 0, 9, 1, 29}, {3, 10, 20, 1, 29}, {4, 21, 40, 0, 30}},
@@ -64,7 +67,12 @@ func enrolment(t testing.TB) Enrolment {
 		},
 		Missing: []Missing{{Finger: 5, Why: Unprintable}, {Finger: 10, Why: Amputated}},
 		Faces:   []Face{{Image: jpg, Profile: 13, Pose: "F"}},
-		Samples: []Sample{{Opaque: record.Opaque{Kind: "iris", Data: []byte("eye\x1c\x1d")}}},
+		Samples: []Sample{
+			{Opaque: record.Opaque{Kind: "iris", Data: []byte("eye\x1c\x1d")}},
+			{Opaque: record.Opaque{Kind: "iris-image", Subtype: 2, Data: pic}},
+			{Opaque: record.Opaque{Kind: "voice", Owner: 0x1234, Format: 7, Data: []byte("aah")}},
+			{Opaque: record.Opaque{Kind: "dna", Data: []byte("acgt")}, Fields: []Field{Text(5, "1"), Items(3, []string{"G", "", ""})}},
+		},
 	}
 }
 
@@ -91,27 +99,31 @@ func TestEnrolmentBecomesATransactionThatIsReadBack(t *testing.T) {
 	for _, r := range read.Records {
 		types = append(types, r.Type)
 	}
-	if want := []int{1, 2, 14, 14, 14, 14, 10, 99}; !reflect.DeepEqual(types, want) {
+	if want := []int{1, 2, 14, 14, 14, 14, 10, 99, 17, 99, 18, 9}; !reflect.DeepEqual(types, want) {
 		t.Fatalf("records %v, want %v", types, want)
 	}
 	for _, c := range []struct {
 		record, field int
 		want          string
 	}{
-		{0, 2, "0502"}, {0, 3, "1\x1f7\x1e2\x1f00\x1e14\x1f01\x1e14\x1f02\x1e14\x1f03\x1e14\x1f04\x1e10\x1f05\x1e99\x1f06"},
+		{0, 2, "0502"}, {0, 3, "1\x1f11\x1e2\x1f00\x1e14\x1f01\x1e14\x1f02\x1e14\x1f03\x1e14\x1f04\x1e10\x1f05\x1e99\x1f06\x1e17\x1f07\x1e99\x1f08\x1e18\x1f09\x1e9\x1f01"},
 		{0, 5, "20261122"}, {0, 11, "00.00"}, {0, 13, "DEMO\x1f1.0"}, {0, 14, "20261121193000Z"}, {0, 15, "003\x1fUTF-8\x1f"},
 		{1, 18, "NGUYỄN THỊ ÁNH TUYẾT"}, {1, 30, "Hà Nội\x1fViệt Nam\x1eHuế\x1f"},
 		{2, 2, "01"}, {2, 6, "800"}, {2, 7, "750"}, {2, 11, "WSQ20"}, {2, 13, "2"},
+		{11, 3, "1"}, {11, 4, "U"}, {11, 126, "27\x1f513\x1f0"}, {11, 128, "800"}, {11, 132, "500"}, {11, 134, "2"}, {11, 135, "77\x1f0000\x1f0"},
+		{11, 136, "2"}, {11, 137, "1\x1f100\x1f200\x1f45\x1f1\x1f60\x1e2\x1f799\x1f749\x1f179\x1f2\x1f0"},
 		{3, 11, "PNG"}, {3, 18, "5\x1fUP"}, {3, 21, "2\x1f0\x1f9\x1f1\x1f29\x1e3\x1f10\x1f20\x1f1\x1f29\x1e4\x1f21\x1f40\x1f0\x1f30"},
 		{3, 22, "2\x1f2"}, {3, 24, "2\x1f80\x1f00AB\x1f7\x1e3\x1f254\x1f0000\x1f0"},
 		{4, 13, "5"}, {4, 18, "5\x1fUP"}, {4, 3, "1"}, {5, 18, "10\x1fXX"},
 		{6, 3, "FACE"}, {6, 11, "JPEGB"}, {6, 13, "13"}, {7, 101, "00000010"}, {7, 104, "0009"},
+		{8, 3, "2"}, {8, 5, "20261122"}, {8, 6, "40"}, {8, 7, "30"}, {8, 11, "PNG"}, {8, 12, "8"}, {8, 13, "GRAY"},
+		{9, 101, "00000004"}, {9, 103, "1234"}, {10, 3, "G\x1f\x1f"}, {10, 4, "STATION7"}, {10, 5, "1"},
 	} {
 		if got := read.Records[c.record].Text(c.field); got != c.want {
 			t.Errorf("record %d: %s is %q, want %q", c.record+1, name(types[c.record], c.field), got, c.want)
 		}
 	}
-	if !bytes.Equal(read.Records[7].Data(), []byte("eye\x1c\x1d")) || read.Records[4].Data() != nil {
+	if !bytes.Equal(read.Records[7].Data(), []byte("eye\x1c\x1d")) || !bytes.Equal(read.Records[10].Data(), []byte("acgt")) || read.Records[4].Data() != nil {
 		t.Error("payloads are others")
 	}
 	if faults := CheckFile(b); faults != nil {
@@ -152,6 +164,11 @@ func TestEnrolmentsThatMakeNoTransactionAreRefused(t *testing.T) {
 		"14.022":   func(e *Enrolment) { e.Prints[1].Qualities[0].Finger = 5 },
 		"10.013":   func(e *Enrolment) { e.Faces[0].Profile = 3 },
 		"IDCs":     func(e *Enrolment) { e.Prints = append(e.Prints[:1], slices.Repeat(e.Prints[:1], 100)...) },
+		"9.136":    func(e *Enrolment) { e.Prints[0].Minutiae[0].Points = nil },
+		"9.137":    func(e *Enrolment) { e.Prints[0].Minutiae[0].Points[0].X = 800 },
+		"sample 2": func(e *Enrolment) { e.Samples[1].Data = []byte("IIR") },
+		"sample 3": func(e *Enrolment) { e.Samples[2].Owner = 0 },
+		"18.002":   func(e *Enrolment) { e.Samples[3].Fields[0].Number = 2 },
 		"sample 1": func(e *Enrolment) { e.Samples[0].Kind = "gait" },
 		"14.011":   func(e *Enrolment) { e.Prints[0].PPI = 1000 },
 		"14.009":   func(e *Enrolment) { e.Prints[0].PPI = 250 },

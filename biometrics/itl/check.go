@@ -39,7 +39,7 @@ func CheckFile(b []byte) []Fault {
 const MaxFaults = 200
 
 // Check holds a transaction against the layouts of its records (Type-1, 2, 4, 9,
-// 10, 14, 99; of others only IDC and character set) and against itself: 1.003
+// 10, 14, 17, 99; of others only IDC and character set) and against itself: 1.003
 // against the records, the character set against 1.015, sizes and compression
 // against the images, boxes and missing fingers against the position. Nil is a
 // transaction without fault.
@@ -59,7 +59,7 @@ func Check(t Transaction) []Fault {
 			c.fixedImage()
 		case 9:
 			c.minutiae()
-		case 10, 14, 99:
+		case 10, 14, iris, 99:
 			c.image()
 		}
 		if i > 0 && r.Type == 1 {

@@ -8,28 +8,29 @@ import (
 func TestHeadsOfImagesAreTold(t *testing.T) {
 	jpg, pic := pictures(t)
 	lossless := "\xff\xd8\xff\xff\xe0\x00\x04ab\xff\xc3\x00\x0b\x08\x00\x10\x00\x20\x01\x01\x11\x00"
-	box := "\x00\x00\x00\x0cjP  \r\n\x87\n\x00\x00\x00\x14ftypjp2 \x00\x00\x00\x00jp2 \x00\x00\x00\x2djp2h\x00\x00\x00\x16ihdr\x00\x00\x00\x10\x00\x00\x00\x20"
-	stream := "\xff\x4f\xff\x51\x00\x29\x00\x00\x00\x00\x00\x20\x00\x00\x00\x10"
+	box := "\x00\x00\x00\x0cjP  \r\n\x87\n\x00\x00\x00\x14ftypjp2 \x00\x00\x00\x00jp2 \x00\x00\x00\x2djp2h\x00\x00\x00\x16ihdr\x00\x00\x00\x10\x00\x00\x00\x20\x00\x03\x07"
+	stream := "\xff\x4f\xff\x51\x00\x29\x00\x00\x00\x00\x00\x20\x00\x00\x00\x10" + strings.Repeat("\x00", 24) + "\x00\x01\x07"
 	for _, c := range []struct {
 		head          string
 		format        string
 		width, height int
+		bits          int // a pixel
 	}{
-		{string(roll(t)), "WSQ20", 800, 750},
-		{string(jpg), "JPEGB", 48, 64},
-		{lossless, "JPEGL", 32, 16},
-		{string(pic), "PNG", 40, 30},
-		{box, "JP2", 32, 16},
-		{stream, "JP2", 32, 16},
-		{"\xff\xd8\xff\xda\x00\x00", "JPEGB", 0, 0},
-		{string(pic[:20]), "PNG", 0, 0},
-		{box[:20], "JP2", 0, 0},
-		{"\xff\xa0", "WSQ20", 0, 0},
-		{"GIF89a", "", 0, 0},
-		{"", "", 0, 0},
+		{string(roll(t)), "WSQ20", 800, 750, 0},
+		{string(jpg), "JPEGB", 48, 64, 0},
+		{lossless, "JPEGL", 32, 16, 0},
+		{string(pic), "PNG", 40, 30, 8},
+		{box, "JP2", 32, 16, 24},
+		{stream, "JP2", 32, 16, 8},
+		{"\xff\xd8\xff\xda\x00\x00", "JPEGB", 0, 0, 0},
+		{string(pic[:20]), "PNG", 0, 0, 0},
+		{box[:20], "JP2", 0, 0, 0},
+		{"\xff\xa0", "WSQ20", 0, 0, 0},
+		{"GIF89a", "", 0, 0, 0},
+		{"", "", 0, 0, 0},
 	} {
-		if p := inspect([]byte(c.head)); p.format != c.format || p.width != c.width || p.height != c.height {
-			t.Errorf("%.12q: %+v, want %s %d x %d", c.head, p, c.format, c.width, c.height)
+		if p := inspect([]byte(c.head)); p.format != c.format || p.width != c.width || p.height != c.height || p.channels*p.depth != c.bits {
+			t.Errorf("%.12q: %+v, want %s %d x %d of %d bits", c.head, p, c.format, c.width, c.height, c.bits)
 		}
 	}
 }

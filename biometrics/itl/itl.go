@@ -5,9 +5,9 @@
 // A Transaction is its records in their order, a Record its fields in their
 // order, a Field the bytes of its value. Decode keeps every byte, so that Encode
 // of what was read gives the same file again. Any record type can be read and
-// written; Check knows the fields of Type-1, 2, 4, 9, 10, 14 and 99 and names
-// each fault by its field number. Build makes a transaction from an enrolment's
-// captures.
+// written; Check knows the fields of Type-1, 2, 4, 9, 10, 14 and 99, and those of Type-17
+// that tell of the image, and names each fault by its field number. Build makes a
+// transaction from an enrolment's captures.
 //
 // Decode copies nothing: values are slices of the file. Lengths that lie, missing
 // separators and huge counts make a FormatError; memory beside the file is bounded by

@@ -163,6 +163,8 @@ func FuzzRead(f *testing.F) {
 		for _, r := range read.Records {
 			r.Print()
 			r.Missing()
+			r.Minutiae()
+			r.Sample()
 		}
 		if again, err := read.Encode(); err != nil || !bytes.Equal(again, b) {
 			t.Fatalf("%q becomes %q, %v", b, again, err)

@@ -151,7 +151,7 @@ func (c *checker) pixels(f imageFields, compression string, width, height, bits 
 	}
 }
 
-// image checks what Types 10, 14 and 99 have in common, then each by itself.
+// image checks what Types 10, 14, 17 and 99 have in common, then each by itself.
 func (c *checker) image() {
 	r := c.record
 	if h, ok := r.Get(996); ok && len(r.Data()) > 0 {
@@ -166,10 +166,11 @@ func (c *checker) image() {
 		return
 	}
 	bits := 12
-	if r.Type == 14 {
+	switch r.Type {
+	case 14:
 		c.impression()
 		c.fingers()
-	} else {
+	case 10:
 		c.face()
 	}
 	if _, ok := r.Get(dataField); !ok {
@@ -183,7 +184,7 @@ func (c *checker) image() {
 	width, _ := r.Int(6)
 	height, _ := r.Int(7)
 	depth := 0
-	if r.Type == 14 {
+	if r.Type != 10 {
 		depth, _ = r.Int(12)
 	}
 	if compression := r.Text(11); slices.Contains(compressions, compression) {

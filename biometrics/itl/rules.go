@@ -113,7 +113,7 @@ var rules = map[int]map[int]rule{
 		135: list("FQD", 9, quality...),
 		136: opt("NOM", num(1, 3, 0, 255)),
 		137: list("FMD", 255, num(1, 3, 1, 255), coordinate, coordinate, num(1, 3, 0, 179),
-			num(1, 1, 0, 2), num(1, 3, 0, 255)),
+			num(1, 1, 0, 2), num(1, 3, 0, 100)),
 		138: opt("RCI"), 139: opt("CIN"), 140: opt("DIN"), 141: opt("ADA"),
 		901: opt("ULA"), 902: opt("ANN"),
 		903: opt("DUI", chars(special, 13, 16)),
@@ -165,6 +165,18 @@ var rules = map[int]map[int]rule{
 		26: opt("SCF", num(1, 3, 1, 255)),
 		27: opt("SIF", one("Y")),
 		31: opt("FAP", one("10", "20", "30", "40", "45", "50", "60")),
+	}),
+	iris: imageRules(map[int]rule{ // 8.17, what tells of the image
+		3:  req("ELR", one("0", "1", "2")),
+		5:  req("ICD", chars(date, 8, 8)),
+		6:  opt("HLL", length5),
+		7:  opt("VLL", length5),
+		8:  opt("SLC", num(1, 1, 0, 2)),
+		9:  opt("THPS", pixelScale),
+		10: opt("TVPS", pixelScale),
+		11: opt("CGA", one("NONE", "PNG", "JP2", "JP2L")),
+		12: opt("BPX", num(1, 2, 8, 99)),
+		13: opt("CSP", one("UNK", "GRAY", "RGB", "YCC", "SRGB", "SYCC")),
 	}),
 	99: imageRules(map[int]rule{ // 8.24
 		5:   req("BCD", chars(date, 8, 8)),
@@ -229,6 +241,8 @@ func agencys(recordType, number int) bool {
 		return number > 2
 	case 9:
 		return number > 12 && number < 126 || number > 150 && number < 900
+	case iris:
+		return number > 13 && number <= 900 // which are not looked into
 	case 10, 14, 99:
 		return number >= 200 && number <= 900
 	}

@@ -42,18 +42,7 @@ func (r Record) Print() (Print, bool) {
 // qualities joins 14.024 and 14.022 by finger; a finger that has only a class has 254
 // for a score.
 func (r Record) qualities() []Quality {
-	var out []Quality
-	f, _ := r.Get(24)
-	for _, sub := range f.Subfields() {
-		if len(sub) < 4 {
-			continue
-		}
-		vendor, err := strconv.ParseUint(sub[2], 16, 16)
-		n, ok := ints(sub[0], sub[1], sub[3])
-		if ok && err == nil {
-			out = append(out, Quality{Finger: n[0], Score: n[1], Vendor: uint16(vendor), Algorithm: uint16(n[2])})
-		}
-	}
+	out := r.scores(24)
 	for _, n := range r.numbers(22, 2) {
 		known := false
 		for i := range out {
@@ -63,6 +52,26 @@ func (r Record) qualities() []Quality {
 		}
 		if !known {
 			out = append(out, Quality{Finger: n[0], Score: 254, NFIQ: n[1]})
+		}
+	}
+	return out
+}
+
+// scores reads a field of qualities, before each the finger where there is a fourth item.
+func (r Record) scores(number int) []Quality {
+	var out []Quality
+	f, _ := r.Get(number)
+	for _, sub := range f.Subfields() {
+		finger := "0"
+		if len(sub) == 4 {
+			finger, sub = sub[0], sub[1:]
+		}
+		if len(sub) != 3 {
+			continue
+		}
+		vendor, err := strconv.ParseUint(sub[1], 16, 16)
+		if n, ok := ints(finger, sub[0], sub[2]); ok && err == nil {
+			out = append(out, Quality{Finger: n[0], Score: n[1], Vendor: uint16(vendor), Algorithm: uint16(n[2])})
 		}
 	}
 	return out

@@ -12,9 +12,18 @@ func TestPrintsAreReadAsTheyWereGiven(t *testing.T) {
 	made, _ := built(t, e)
 	for i, want := range e.Prints {
 		got, ok := made.Records[2+i].Print()
-		want.At = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+		want.Minutiae, want.At = nil, time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 		if !ok || !reflect.DeepEqual(got, want) {
 			t.Errorf("print %d: %+v, want %+v", i+1, got, want)
+		}
+	}
+	if m, ok := made.Records[11].Minutiae(); !ok || !reflect.DeepEqual(m, e.Prints[0].Minutiae[0]) {
+		t.Errorf("minutiae %+v", m)
+	}
+	for i, want := range e.Samples[:3] {
+		want.At = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+		if got, ok := made.Records[7+i].Sample(); !ok || !reflect.DeepEqual(got, want) {
+			t.Errorf("sample %d: %+v, want %+v", i+1, got, want)
 		}
 	}
 	if m := made.Records[3].Missing(); !reflect.DeepEqual(m, e.Missing[:1]) {

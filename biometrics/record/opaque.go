@@ -1,8 +1,13 @@
 package record
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
-// Kind is a modality with the codes by which a header tells it: a row of Kinds.
+// Kind is a modality in one kind of data, with the codes by which other standards tell
+// it: a row of Kinds.
 type Kind struct {
 	Name string // "iris"
 	// Type is the CBEFF biometric type (ISO/IEC 19785-3, also 99.101 of
@@ -11,27 +16,48 @@ type Kind struct {
 	// Owner and Format name the format of the data among those registered with
 	// IBIA; 0x0101 is ISO/IEC JTC 1/SC 37. Zero: each sample says its own.
 	Owner, Format uint16
+	// Record is the record type that ANSI/NIST-ITL has for the modality, 0 for none;
+	// what does not fit there goes as Type-99, which all fit.
+	Record int
+	// OSIA is the biometricType of OSIA, empty where it has none.
+	OSIA string
+	// Heads are what the data begins with, one of them; nil where that is not known.
+	Heads []string
 }
 
-// Kinds are the modalities that pass through as opaque data. Another one is another
-// row. Voice and DNA have no format of their own here: whoever made the data knows.
+// Kinds are the modalities that pass through as opaque data: capture, dossier,
+// transaction and, of an iris, DG4. Another one is another row. Voice and DNA have no
+// format of their own here: whoever made the data knows.
 var Kinds = []Kind{
-	{"iris", 0x10, 0x0101, 0x0009},       // ISO/IEC 19794-6
-	{"iris-39794", 0x10, 0x0101, 0x002C}, // ISO/IEC 39794-6
-	{"voice", 0x04, 0, 0},
-	{"dna", 0x4000, 0, 0},
-	{"signature", 0x80, 0, 0},
-	{"vein", 0x40000, 0, 0},
+	{Name: "iris", Type: 0x10, Owner: 0x0101, Format: 0x0009, OSIA: "IRIS", Heads: []string{"IIR\x00"}},            // ISO/IEC 19794-6
+	{Name: "iris-39794", Type: 0x10, Owner: 0x0101, Format: 0x002C, OSIA: "IRIS", Heads: []string{"\x66", "\xA1"}}, // ISO/IEC 39794-6
+	{Name: "iris-image", Type: 0x10, Record: 17, OSIA: "IRIS", Heads: []string{"\x89PNG\r\n\x1A\n", "\x00\x00\x00\x0CjP  \r\n\x87\n", "\xFF\x4F\xFF\x51"}},
+	{Name: "voice", Type: 0x04, Record: 11},
+	{Name: "dna", Type: 0x4000, Record: 18},
+	{Name: "signature", Type: 0x80, OSIA: "SIGNATURE"},
+	{Name: "vein", Type: 0x40000},
 }
 
 // KindOf finds a row of Kinds by its name.
 func KindOf(name string) (Kind, bool) {
-	for _, k := range Kinds {
-		if k.Name == name {
-			return k, true
-		}
+	return find(func(k Kind) bool { return k.Name == name })
+}
+
+// KindOfOSIA finds the row of a biometricType of OSIA that the data begins as.
+func KindOfOSIA(biometricType string, data []byte) (Kind, bool) {
+	return find(func(k Kind) bool { return k.OSIA == biometricType && biometricType != "" && k.Begins(data) })
+}
+
+func find(is func(Kind) bool) (Kind, bool) {
+	if i := slices.IndexFunc(Kinds, is); i >= 0 {
+		return Kinds[i], true
 	}
 	return Kind{}, false
+}
+
+// Begins says whether data begins as the kind's does.
+func (k Kind) Begins(data []byte) bool {
+	return k.Heads == nil || slices.ContainsFunc(k.Heads, func(head string) bool { return strings.HasPrefix(string(data[:min(len(data), 16)]), head) })
 }
 
 // Opaque is a sample that nothing here looks into.
