@@ -107,6 +107,21 @@ type Print struct {
 	Keys     []byte // what it is found by, made of the template; with a version too
 }
 
+// Sample is one opaque sample of an enrolment, of a modality that nothing here looks
+// into: an iris, a voice, a DNA profile. Its data is kept as images are.
+type Sample struct {
+	Kind      string    `json:"kind"`              // a row of biometrics/record.Kinds
+	Subtype   int       `json:"subtype,omitempty"` // ISO/IEC 7816-11: 1 right, 2 left, 0 not said
+	Owner     int       `json:"owner,omitempty"`   // of the data's format, as registered with IBIA; 0 is the kind's own
+	Format    int       `json:"format,omitempty"`  // its number
+	Digest    string    `json:"digest"`            // SHA-256 of the data, hex; names it in the store
+	Bytes     int       `json:"bytes"`
+	Device    string    `json:"device,omitempty"`
+	Simulated bool      `json:"simulated,omitempty"`
+	At        time.Time `json:"at"`
+	By        string    `json:"by"` // login of the operator
+}
+
 // Word is a decision of a person with the right to take it.
 type Word struct {
 	By     string    `json:"by"`
@@ -122,6 +137,7 @@ type Enrolment struct {
 	Type     string    `json:"type"` // FIRST_ISSUANCE, RENEWAL or REPLACEMENT
 	Citizen  Citizen   `json:"citizen"`
 	Captures []Capture `json:"captures"`
+	Samples  []Sample  `json:"samples,omitempty"`
 	Opened   Word      `json:"opened"`
 	Hands    []string  `json:"hands"` // logins of all who wrote in it: none of them may approve it
 	Changed  time.Time `json:"changed"`

@@ -26,7 +26,7 @@ const iris = 17
 func (b *builder) sample(s Sample) error {
 	k, ok := record.KindOf(s.Kind)
 	switch {
-	case ok && k.Record == iris:
+	case ok && k.Image && k.Record == iris:
 		return b.eye(s)
 	case ok && k.Record != 0 && len(s.Fields) > 0:
 		return b.own(k.Record, s)

@@ -210,6 +210,30 @@ func TestOpaqueSamplesCarryTheirCodes(t *testing.T) {
 	}
 }
 
+func TestSamplesAreToldByOSIAsTypeAndTheirData(t *testing.T) {
+	for _, c := range []struct{ biometricType, data, want string }{
+		{"IRIS", "IIR\x00...", "iris"}, {"IRIS", "\x66\x10", "iris-39794"}, {"IRIS", "\x89PNG\r\n\x1A\n...", "iris-image"}, {"IRIS", "GIF89a", ""},
+		{"SIGNATURE", "ink", "signature"}, {"FINGER", "FIR\x00", ""}, {"", "aah", ""},
+	} {
+		k, ok := KindOfOSIA(c.biometricType, []byte(c.data))
+		if k.Name != c.want || ok != (c.want != "") {
+			t.Errorf("%s %q is %q", c.biometricType, c.data, k.Name)
+		}
+	}
+	for _, good := range []Opaque{
+		{Kind: "iris", Data: []byte("IIR\x00020\x00")}, {Kind: "iris-image", Data: []byte("\xFF\x4F\xFF\x51")}, {Kind: "voice", Owner: 1, Format: 2, Data: []byte("aah")},
+	} {
+		if err := good.Check(); err != nil {
+			t.Errorf("%s: %v", good.Kind, err)
+		}
+	}
+	for _, bad := range []Opaque{{Kind: "iris", Data: []byte("FIR\x00")}, {Kind: "iris-image"}, {Kind: "voice", Data: []byte("aah")}, {Kind: "gait", Data: []byte("x")}} {
+		if err := bad.Check(); err == nil {
+			t.Errorf("%+v stands", bad)
+		}
+	}
+}
+
 func FuzzFinger(f *testing.F) {
 	f.Add(encoded(f, finger(f, Finger2005)))
 	f.Add(encoded(f, finger(f, Finger2011)))

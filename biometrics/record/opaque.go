@@ -23,6 +23,9 @@ type Kind struct {
 	OSIA string
 	// Heads are what the data begins with, one of them; nil where that is not known.
 	Heads []string
+	// Image says that the data is an image, which its record type takes as it is; it has
+	// no format of its own among IBIA's and does not go onto a card.
+	Image bool
 }
 
 // Kinds are the modalities that pass through as opaque data: capture, dossier,
@@ -31,7 +34,7 @@ type Kind struct {
 var Kinds = []Kind{
 	{Name: "iris", Type: 0x10, Owner: 0x0101, Format: 0x0009, OSIA: "IRIS", Heads: []string{"IIR\x00"}},            // ISO/IEC 19794-6
 	{Name: "iris-39794", Type: 0x10, Owner: 0x0101, Format: 0x002C, OSIA: "IRIS", Heads: []string{"\x66", "\xA1"}}, // ISO/IEC 39794-6
-	{Name: "iris-image", Type: 0x10, Record: 17, OSIA: "IRIS", Heads: []string{"\x89PNG\r\n\x1A\n", "\x00\x00\x00\x0CjP  \r\n\x87\n", "\xFF\x4F\xFF\x51"}},
+	{Name: "iris-image", Type: 0x10, Record: 17, OSIA: "IRIS", Image: true, Heads: []string{"\x89PNG\r\n\x1A\n", "\x00\x00\x00\x0CjP  \r\n\x87\n", "\xFF\x4F\xFF\x51"}},
 	{Name: "voice", Type: 0x04, Record: 11},
 	{Name: "dna", Type: 0x4000, Record: 18},
 	{Name: "signature", Type: 0x80, OSIA: "SIGNATURE"},
@@ -85,6 +88,20 @@ func (o Opaque) Codes() (Kind, error) {
 		return Kind{}, fmt.Errorf("%s sample without data", o.Kind)
 	}
 	return k, nil
+}
+
+// Check says what is wrong with a sample: a kind that is no row, data that does not begin
+// as the kind's does, or no codes of its format where it is no image.
+func (o Opaque) Check() error {
+	k, ok := KindOf(o.Kind)
+	switch {
+	case ok && len(o.Data) > 0 && !k.Begins(o.Data):
+		return fmt.Errorf("%s sample whose data does not begin as such data does", o.Kind)
+	case ok && len(o.Data) > 0 && k.Image:
+		return nil
+	}
+	_, err := o.Codes()
+	return err
 }
 
 // Template wraps the sample for a card: DG4 holds a group of iris ones.

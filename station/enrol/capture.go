@@ -209,11 +209,8 @@ func (d *Desk) Override(ctx context.Context, supervisor station.Person, id strin
 
 // ready tells whether a slot may be captured now.
 func (d *Desk) ready(e station.Enrolment, slot station.Slot, what string) error {
-	if err := isOpen(e, what); err != nil {
+	if err := d.takes(e, what); err != nil {
 		return err
-	}
-	if age, ok := d.age(e.Citizen); ok && age < childAge {
-		return conflict(what, "no biometrics are taken of a child under 6", "finalize it without")
 	}
 	if c, ok := e.Capture(slot); ok && c.State == station.CaptureRefused && c.Attempts >= station.MaxAttempts {
 		return &station.Error{Kind: station.CallSupervisor, What: what, Err: fmt.Errorf("it was refused %d times", c.Attempts),

@@ -80,7 +80,7 @@ func (d *Desk) lacks(e station.Enrolment) map[string]string {
 	c := e.Citizen
 	wrong := d.check(&c)
 	if age, ok := d.age(c); ok && age < childAge {
-		if len(e.Captures) > 0 {
+		if len(e.Captures)+len(e.Samples) > 0 {
 			wrong["captures"] = "No biometrics are kept of a child under 6: delete this enrolment and open another."
 		}
 		return wrong

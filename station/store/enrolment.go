@@ -44,8 +44,8 @@ func (s *Store) PutEnrolment(ctx context.Context, e station.Enrolment, event sta
 }
 
 // UpdateEnrolment changes one with its images and the events that change gives,
-// in one transaction. change is pure. Of the images those are kept that a
-// capture names; one that no capture of any enrolment names any more is removed.
+// in one transaction. change is pure. Of the images those are kept that a capture or
+// sample names; one that none of any enrolment names any more is removed.
 func (s *Store) UpdateEnrolment(ctx context.Context, id string, images []station.Image, change func(*station.Enrolment) ([]station.Event, error)) (e station.Enrolment, err error) {
 	byDigest := map[string]station.Image{}
 	for _, img := range images {
@@ -57,7 +57,7 @@ func (s *Store) UpdateEnrolment(ctx context.Context, id string, images []station
 			return err
 		}
 		e = old
-		e.Captures, e.Hands = slices.Clone(old.Captures), slices.Clone(old.Hands)
+		e.Captures, e.Samples, e.Hands = slices.Clone(old.Captures), slices.Clone(old.Samples), slices.Clone(old.Hands)
 		events, err := change(&e)
 		if err != nil {
 			return err
@@ -118,7 +118,7 @@ func (s *Store) Image(ctx context.Context, digest string) (img station.Image, er
 	return img, err
 }
 
-// putImages brings the images in step with what the captures name: the new ones
+// putImages brings the images in step with what captures and samples name: the new ones
 // are written, those that nothing names any more are removed.
 func (t *tx) putImages(old, e station.Enrolment, images map[string]station.Image) error {
 	before, after := digests(old), digests(e)
@@ -159,6 +159,9 @@ func digests(e station.Enrolment) map[string]bool {
 		if c.Digest != "" {
 			all[c.Digest] = true
 		}
+	}
+	for _, s := range e.Samples {
+		all[s.Digest] = true
 	}
 	return all
 }
