@@ -43,6 +43,8 @@ type Config struct {
 	// Sensor gives the attached or simulated device of a slot; nil or false: there
 	// is none, and images are uploaded.
 	Sensor func(station.Slot) (capture.Sensor, bool)
+	// Transaction makes the ANSI/NIST-ITL file of a finalized enrolment; nil: there is none.
+	Transaction func(context.Context, station.Enrolment, Asked) ([]byte, error)
 	// Simulated says so on every page of the console: nothing here is real.
 	Simulated bool
 	Station   string // its name, on the console's pages
@@ -132,6 +134,8 @@ func (s *server) routes() {
 	s.enrollmentRoutes()
 	s.bufferRoutes()
 	s.captureRoutes()
+	s.sampleRoutes()
+	s.transactionRoutes()
 	s.requestRoutes()
 	s.credentialRoutes()
 	s.readerRoutes()

@@ -16,11 +16,13 @@ import (
 // biometricType FACE, biometricSubType PORTRAIT. A fingerprint is FINGER with the
 // subtype of its slot, LIVE_SCAN_PLAIN for the two fours and the thumbs,
 // LIVE_SCAN_ROLLED for single fingers. The image is base64 in image, or imageRef
-// names a buffer of the same enrolment. metadata tells the capture's state.
+// names a buffer of the same enrolment. metadata tells the capture's state. An IRIS is kept
+// as it comes, a record or an image; so are the samples that OSIA has no type for, which
+// are sent to /samples.
 type BiometricData struct {
-	BiometricType    string       `json:"biometricType" enum:"FACE,FINGER"`
-	BiometricSubType string       `json:"biometricSubType,omitempty" enum:"PORTRAIT,PLAIN_RIGHT_FOUR_FINGERS,PLAIN_LEFT_FOUR_FINGERS,PLAIN_THUMBS,RIGHT_THUMB,RIGHT_INDEX,RIGHT_MIDDLE,RIGHT_RING,RIGHT_LITTLE,LEFT_THUMB,LEFT_INDEX,LEFT_MIDDLE,LEFT_RING,LEFT_LITTLE"`
-	Image            []byte       `json:"image,omitempty" doc:"PNG, JPEG or WSQ, base64."`
+	BiometricType    string       `json:"biometricType" enum:"FACE,FINGER,IRIS,SIGNATURE"`
+	BiometricSubType string       `json:"biometricSubType,omitempty" enum:"PORTRAIT,PLAIN_RIGHT_FOUR_FINGERS,PLAIN_LEFT_FOUR_FINGERS,PLAIN_THUMBS,RIGHT_THUMB,RIGHT_INDEX,RIGHT_MIDDLE,RIGHT_RING,RIGHT_LITTLE,LEFT_THUMB,LEFT_INDEX,LEFT_MIDDLE,LEFT_RING,LEFT_LITTLE,EYE_UNDEF,EYE_RIGHT,EYE_LEFT"`
+	Image            []byte       `json:"image,omitempty" doc:"PNG, JPEG or WSQ, of an iris also its record or JPEG 2000; base64."`
 	ImageRef         string       `json:"imageRef,omitempty" format:"uri-reference" maxLength:"500" doc:"A buffer of this enrolment."`
 	CaptureDate      *time.Time   `json:"captureDate,omitempty"`
 	CaptureDevice    string       `json:"captureDevice,omitempty" maxLength:"200"`

@@ -94,7 +94,7 @@ func (s *server) bufferRoutes() {
 	handle(s, create, s.createBuffer)
 	read := operation(http.MethodGet, path+"/{bufferId}", "readBuffer", tag, "Read a buffer", bufRead)
 	binary := &huma.MediaType{Schema: &huma.Schema{Type: "string", Format: "binary"}}
-	read.Responses = map[string]*huma.Response{"200": {Description: "The image", Content: map[string]*huma.MediaType{"image/png": binary, "image/jpeg": binary, "image/wsq": binary}}}
+	read.Responses = map[string]*huma.Response{"200": {Description: "The image", Content: map[string]*huma.MediaType{"image/png": binary, "image/jpeg": binary, "image/wsq": binary, "application/octet-stream": binary}}}
 	handle(s, read, s.readBuffer)
 }
 
@@ -194,6 +194,11 @@ func shown(data []byte, kind, accept string) ([]byte, string) {
 func (s *server) buffer(ctx context.Context, e station.Enrolment, id string) (data []byte, media string, err error) {
 	for _, c := range e.Captures {
 		if c.Digest == id {
+			return s.cfg.Desk.Image(ctx, id)
+		}
+	}
+	for _, one := range e.Samples {
+		if one.Digest == id {
 			return s.cfg.Desk.Image(ctx, id)
 		}
 	}

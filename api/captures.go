@@ -253,18 +253,25 @@ func captureOrder(all []BiometricData) ([]int, error) {
 	order := make([]int, len(all))
 	place := make([]int, len(all))
 	for i, b := range all {
+		order[i], place[i] = i, len(slots)
+		if b.opaque() {
+			continue
+		}
 		slot, err := b.slot()
 		if err != nil {
 			at := fmt.Sprintf("biometricData[%d]", i)
 			return nil, &station.Error{Kind: station.Correct, What: at, Err: err, Fields: map[string]string{at: err.Error()}}
 		}
-		order[i], place[i] = i, slices.Index(slots, slot)
+		place[i] = slices.Index(slots, slot)
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(place[a], place[b]) })
 	return order, nil
 }
 
 func (s *server) captureOne(ctx context.Context, e station.Enrolment, b BiometricData) (station.Capture, error) {
+	if b.opaque() {
+		return station.Capture{}, s.sampleOne(ctx, e, b)
+	}
 	slot, err := b.slot()
 	if err != nil {
 		return station.Capture{}, err

@@ -36,6 +36,13 @@ type Capturer interface {
 	Override(ctx context.Context, supervisor station.Person, id string, slot station.Slot, reason string) (station.Capture, error)
 }
 
+// Sampler keeps what is not looked into.
+type Sampler interface {
+	// Sample puts an opaque sample into an enrolment, in the place of the one of its kind
+	// and subtype.
+	Sample(ctx context.Context, by station.Person, id string, s station.Sample, data []byte) (station.Sample, error)
+}
+
 // Decider ends the desk's way.
 type Decider interface {
 	Finalize(ctx context.Context, by station.Person, id string) (station.Enrolment, error)
@@ -48,6 +55,7 @@ type Desk interface {
 	Dossiers
 	Clerk
 	Capturer
+	Sampler
 	Decider
 }
 

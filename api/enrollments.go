@@ -23,7 +23,7 @@ type Enrollment struct {
 	RequestData    *EnrollRequest  `json:"requestData,omitempty"`
 	ContextualData *ContextualData `json:"contextualData,omitempty" readOnly:"true"`
 	BiographicData *BiographicData `json:"biographicData,omitempty"`
-	BiometricData  []BiometricData `json:"biometricData,omitempty" maxItems:"14" doc:"What is sent is captured; what is left out stays as it is."`
+	BiometricData  []BiometricData `json:"biometricData,omitempty" maxItems:"46" doc:"What is sent is captured; what is left out stays as it is."`
 }
 
 // EnrollRequest says why the enrolment is done.
@@ -58,6 +58,11 @@ func enrollment(e station.Enrolment, base string) Enrollment {
 	}
 	for _, c := range e.Captures {
 		v.BiometricData = append(v.BiometricData, biometric(c, base+"/v1/enrollments/"+e.ID))
+	}
+	for _, s := range e.Samples {
+		if b, ok := opaqueData(s, base+"/v1/enrollments/"+e.ID); ok {
+			v.BiometricData = append(v.BiometricData, b)
+		}
 	}
 	return v
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -163,6 +164,9 @@ func newHouse(t testing.TB) *house {
 	var shots int
 	handler := New(Config{Desk: desk, Queue: h.queue, Cards: issue.Cards{Drawer: db, Keeper: db}, Readers: readers{}, Office: h.office, People: db, Events: db,
 		Profiles: []Profile{{ID: "softcard", Name: "Card in software", Description: "eMRTD and PIV"}}, Simulated: true, Station: "test", Now: c.Now,
+		Transaction: func(_ context.Context, e station.Enrolment, a Asked) ([]byte, error) {
+			return fmt.Appendf(nil, "%s %+v", e.ID, a), nil
+		},
 		Log: slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Sensor: func(slot station.Slot) (capture.Sensor, bool) {
 			shots++
