@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cardstation/biometrics/finger"
+	"cardstation/devices/card/access/cvc"
 	"cardstation/personalize/cccd"
 	"cardstation/personalize/emrtd"
 	"cardstation/personalize/lds"
@@ -24,6 +25,9 @@ func NewAuthority(k pki.Keys) (Authority, error) {
 		return Authority{}, err
 	}
 	a := Authority{Document: k.Document, Citizen: k.Citizen, Content: k.Content, Cards: cards, Demo: k.Demo}
+	if k.Terminals != nil {
+		a.Terminals = []cvc.Certificate{k.Terminals.Authority.Certificate}
+	}
 	if k.Transport == nil {
 		return a, nil
 	}
@@ -110,6 +114,7 @@ func (d *Prepared) For(chip string) (Plan, error) {
 	plan := Plan{
 		Profile: c.profile.Name, Chip: chip, Document: cccd.DocumentNumber(c.record.Holder.Number),
 		MRZ: d.content.MRZ, CAN: d.content.CAN, ProvesChip: d.content.ChipKey != nil,
+		Fingers: d.content.Files[lds.DG3] != nil,
 	}
 	if sod := d.content.Files[lds.SOD]; sod != nil {
 		plan.SOD = digest(sod)

@@ -11,13 +11,16 @@ import (
 	"fmt"
 	"maps"
 
+	"cardstation/biometrics"
 	"cardstation/biometrics/record"
+	"cardstation/biometrics/wsq"
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
 	"cardstation/devices/card/tlv"
 	"cardstation/personalize/cccd"
 	"cardstation/personalize/emrtd"
 	"cardstation/personalize/lds"
+	"cardstation/personalize/mrz"
 )
 
 // emrtd compiles the travel document: its data, its keys and its stages. A chip that
@@ -50,7 +53,7 @@ func (c compiler) emrtd(m manager) ([]Stage, emrtd.Content, error) {
 		stages = append(stages, Stage{Name: "emrtd-lock", Locked: p.chip.Locked, Open: p.chip, Steps: asSteps(last)})
 	}
 	door, err := c.door(content)
-	stages[len(stages)-1].Prove = document{p.chip, door, lasting}.prove
+	stages[len(stages)-1].Prove = document{p.chip, door, lasting, p.fingers && len(c.record.Fingers) == 0}.prove
 	for i := range stages {
 		stages[i].Document = true
 	}
@@ -66,35 +69,21 @@ func (c compiler) content() (content emrtd.Content, lasting lds.Files, err error
 		return content, nil, err
 	}
 	content.MRZ = access.MRZ{Document: zone.Document, Birth: zone.Birth, Expiry: zone.Expiry}
-	groups := lds.Files{}
-	if groups[lds.DG1], err = lds.EncodeDG1(zone); err != nil {
-		return content, nil, err
-	}
-	if len(c.record.Portrait) > 0 {
-		if groups[lds.DG2], err = c.portrait(); err != nil {
-			return content, nil, err
-		}
-	}
-	national := cccd.National{Holder: c.record.Holder, Issue: c.record.Issue, Expiry: c.record.Expiry}
-	if groups[lds.DG13], err = national.Encode(p.national); err != nil {
+	groups, err := c.groups(zone)
+	if err != nil {
 		return content, nil, err
 	}
 	lasting = maps.Clone(groups)
+	if len(c.record.Fingers) == 0 {
+		delete(lasting, lds.DG3) // its filler is random
+	}
 	infos, err := p.access()
 	if err != nil {
 		return content, nil, err
 	}
 	cardAccess := lds.EncodeSecurityInfos(infos...)
-	if content.ActiveKey, infos, err = activeKey(p.active, groups, infos); err != nil {
-		return content, nil, fmt.Errorf("active authentication: %w", err)
-	}
-	if content.ChipKey, infos, err = chipKey(p.proof, infos); err != nil {
-		return content, nil, fmt.Errorf("chip authentication: %w", err)
-	}
-	if len(infos) > 0 {
-		if groups[lds.DG14], err = lds.EncodeDG14(infos...); err != nil {
-			return content, nil, err
-		}
+	if err := c.proofs(&content, groups, infos); err != nil {
+		return content, nil, err
 	}
 	if content.Files, err = lds.Build(groups, c.authority.Document, c.now); err != nil {
 		return content, nil, err
@@ -105,6 +94,53 @@ func (c compiler) content() (content emrtd.Content, lasting lds.Files, err error
 		content.CAN = number[max(0, len(number)-canLength):]
 	}
 	return content, lasting, nil
+}
+
+// groups encodes the data groups of the record itself.
+func (c compiler) groups(zone mrz.Zone) (lds.Files, error) {
+	groups := lds.Files{}
+	var err error
+	if groups[lds.DG1], err = lds.EncodeDG1(zone); err != nil {
+		return nil, err
+	}
+	if len(c.record.Portrait) > 0 {
+		if groups[lds.DG2], err = c.portrait(); err != nil {
+			return nil, err
+		}
+	}
+	if c.profile.emrtd.fingers {
+		if groups[lds.DG3], err = c.fingers(); err != nil {
+			return nil, err
+		}
+	}
+	national := cccd.National{Holder: c.record.Holder, Issue: c.record.Issue, Expiry: c.record.Expiry}
+	groups[lds.DG13], err = national.Encode(c.profile.emrtd.national)
+	return groups, err
+}
+
+// proofs makes what chip and terminal show each other: the keys of active and chip
+// authentication, the authority over terminals, and DG14 and DG15, which tell of them
+// and of the infos given.
+func (c compiler) proofs(content *emrtd.Content, groups lds.Files, infos []lds.SecurityInfo) (err error) {
+	p := c.profile.emrtd
+	if content.ActiveKey, infos, err = activeKey(p.active, groups, infos); err != nil {
+		return fmt.Errorf("active authentication: %w", err)
+	}
+	if content.ChipKey, infos, err = chipKey(p.proof, infos); err != nil {
+		return fmt.Errorf("chip authentication: %w", err)
+	}
+	if p.fingers {
+		content.Authorities = c.authority.Terminals
+		info, err := lds.DecodeSecurityInfos(tlv.New(0x31, access.TerminalAuthenticationInfo()))
+		if err != nil {
+			return fmt.Errorf("terminal authentication: %w", err)
+		}
+		infos = append(infos, info...)
+	}
+	if len(infos) > 0 {
+		groups[lds.DG14], err = lds.EncodeDG14(infos...)
+	}
+	return err
 }
 
 // canLength is the length of the card access number: the end of the personal number.
@@ -139,6 +175,53 @@ func (c compiler) portrait() ([]byte, error) {
 		return nil, err
 	}
 	return lds.EncodeDG2(face)
+}
+
+// ErrNoTerminals says that fingerprints are to be written and nothing could ever
+// open them.
+var ErrNoTerminals = errors.New("the profile writes fingerprints, and the keys have no authority over terminals (cvca) that could open them")
+
+// fingerless is the length of the random filler of a DG3 without fingers, as long as
+// the hash that it hides them from.
+const fingerless = 32
+
+// fingers encodes DG3 with one record for each finger, or with none and a filler.
+func (c compiler) fingers() ([]byte, error) {
+	if len(c.authority.Terminals) == 0 {
+		return nil, ErrNoTerminals
+	}
+	if len(c.record.Fingers) == 0 {
+		filler := make([]byte, fingerless)
+		if _, err := rand.Read(filler); err != nil {
+			return nil, err
+		}
+		return lds.EncodeNone(lds.DG3, filler)
+	}
+	var all []record.Finger
+	for _, f := range c.record.Fingers {
+		one, err := f.record()
+		if err != nil {
+			return nil, fmt.Errorf("finger %d: %w", f.Position, err)
+		}
+		all = append(all, one)
+	}
+	return lds.EncodeDG3(all...)
+}
+
+// record makes the ISO/IEC 19794-4:2005 record of one finger.
+func (f Finger) record() (record.Finger, error) {
+	if f.Position < int(biometrics.RightThumb) || f.Position > int(biometrics.LeftLittle) {
+		return record.Finger{}, errors.New("the position is none of a single finger, 1 to 10")
+	}
+	head, err := wsq.DecodeConfig(f.Image)
+	if err != nil {
+		return record.Finger{}, err
+	}
+	impression := biometrics.LivePlain
+	if f.Rolled {
+		impression = biometrics.LiveRolled
+	}
+	return record.NewFinger(record.Finger2005, byte(f.Position), byte(impression), record.WSQ, head.Width, head.Height, head.PPI, f.Image)
 }
 
 // activeKey makes the key pair of active authentication, adds DG15, and for an EC key
@@ -195,6 +278,8 @@ type document struct {
 	chip    emrtd.Chip
 	door    access.Access
 	lasting lds.Files // groups that every compilation of the record gives alike
+	// fingerless says that there is a DG3 without fingers, each time another one.
+	fingerless bool
 }
 
 // prove opens the document and reads its SOD; that the SOD has the hashes of the
@@ -223,7 +308,7 @@ func (d document) prove(c card.Card) (Proof, error) {
 		return Proof{}, errors.New("EF.SOD: hash algorithm is not known")
 	}
 	for id := range object.Groups {
-		if _, ok := d.lasting[id]; !ok && id != lds.DG14 && id != lds.DG15 {
+		if _, ok := d.lasting[id]; !ok && id != lds.DG14 && id != lds.DG15 && !(id == lds.DG3 && d.fingerless) {
 			return Proof{}, fmt.Errorf("the chip was made final with a %s, this record has none", id)
 		}
 	}

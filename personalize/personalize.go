@@ -20,6 +20,7 @@ import (
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
+	"cardstation/devices/card/access/cvc"
 	"cardstation/personalize/cccd"
 	"cardstation/personalize/pki"
 )
@@ -49,7 +50,10 @@ type Authority struct {
 	Document pki.Identity // document signer of EF.SOD
 	Citizen  pki.Identity // citizen CA, which signs the PIV certificates
 	Content  pki.Identity // signs CHUID, biometrics and security object of the PIV application
-	Cards    CardKeys
+	// Terminals are the certificates of the authority over terminals that a chip is to
+	// start from, newest first, two at most. Without them no fingerprints are written.
+	Terminals []cvc.Certificate
+	Cards     CardKeys
 	// Transport are the keys that the chip's maker left in the card manager. The
 	// zero value means access.DefaultKeys, which only Demo allows.
 	Transport Transport
@@ -118,6 +122,8 @@ type Plan struct {
 	SOD      string     // SHA-256 of the EF.SOD it writes, hex; empty where the profile writes no eMRTD
 	// ProvesChip says that the finished card can be asked for chip authentication.
 	ProvesChip bool
+	// Fingers says that the finished card has a DG3, which terminals open.
+	Fingers bool
 	// ReadBack says that the caller reads the finished document back by itself, and
 	// holds its EF.SOD against SOD. Run then leaves out the proof of a document that it
 	// has written itself, for a chip takes long to open; Receipt.SOD is then empty. One

@@ -17,6 +17,7 @@ type emrtdProfile struct {
 	channel  bool   // written through a secure channel under the card manager's keys
 	active   string // active authentication: "p-256", "p-384", "rsa-2048", "rsa-1024" or "none"
 	proof    int    // bits of the session keys of chip authentication, on P-256; 0 for none
+	fingers  bool   // DG3, which terminal authentication opens
 	pace     *access.PACEInfo
 	national cccd.Form
 }
@@ -31,6 +32,7 @@ type emrtdFile struct {
 	Selects   bool           `yaml:"create-selects"`
 	Active    string         `yaml:"active-authentication"`
 	Proof     *proofFile     `yaml:"chip-authentication"`
+	Fingers   bool           `yaml:"fingers"`
 	PACE      *paceFile      `yaml:"pace"`
 	National  string         `yaml:"national-data"`
 	Room      map[string]int `yaml:"room"`
@@ -60,6 +62,7 @@ type commandsFile struct {
 	PACE     string    `yaml:"pace-secrets"`
 	Key      oneOrMore `yaml:"key"`
 	ChipKey  string    `yaml:"chip-key"`
+	Trust    string    `yaml:"trust-points"`
 	Seal     string    `yaml:"seal"`
 	Activate string    `yaml:"activate"`
 	Ask      string    `yaml:"ask"`
@@ -79,7 +82,7 @@ func (o *oneOrMore) UnmarshalYAML(decode func(any) error) error {
 }
 
 func (f emrtdFile) profile() (*emrtdProfile, error) {
-	p := &emrtdProfile{channel: f.Channel == "card-manager", active: f.Active}
+	p := &emrtdProfile{channel: f.Channel == "card-manager", active: f.Active, fingers: f.Fingers}
 	var err error
 	if p.chip.AID, err = parseAID("$.emrtd.aid", f.AID); err != nil {
 		return nil, err
@@ -135,6 +138,12 @@ func (f emrtdFile) check() error {
 		return at("$.emrtd.chip-authentication", "chip authentication goes with a key p-256 and key-bits 128, 192 or 256")
 	case (f.Proof == nil) != (f.Commands.ChipKey == ""):
 		return at("$.emrtd.commands.chip-key", "chip-authentication and the command chip-key go together")
+	case f.Fingers && f.Commands.Trust == "":
+		return at("$.emrtd.fingers", "fingerprints without a command trust-points could be read by everybody who opens the chip")
+	case f.Fingers && f.Proof == nil:
+		return at("$.emrtd.fingers", "fingerprints want chip-authentication, which terminal authentication builds on")
+	case f.Commands.Trust != "" && !f.Fingers:
+		return at("$.emrtd.commands.trust-points", "trust-points open fingerprints, and the profile writes none")
 	case (f.PACE == nil) != (f.Commands.PACE == ""):
 		return at("$.emrtd.pace", "pace and the command for its secrets go together")
 	}
@@ -176,6 +185,7 @@ func (f emrtdFile) commands() (emrtd.Commands, error) {
 		{"secrets", f.Commands.Secrets, &c.Secrets, emrtd.SecretsNames, true},
 		{"pace-secrets", f.Commands.PACE, &c.PACE, emrtd.PACENames, true},
 		{"chip-key", f.Commands.ChipKey, &c.ChipKey, emrtd.ChipKeyNames, true},
+		{"trust-points", f.Commands.Trust, &c.Trust, emrtd.TrustNames, true},
 		{"seal", f.Commands.Seal, &c.Seal, nil, true},
 		{"activate", f.Commands.Activate, &c.Activate, nil, false},
 		{"ask", f.Commands.Ask, &c.Ask, nil, true},

@@ -53,6 +53,7 @@ func TestAProfileThatIsWrongNamesFileAndLine(t *testing.T) {
 		{"{key: p-256, key-bits: 128}", "{key: dsa, key-bits: 128}", "p-256"},
 		{"chip-key: 00DA0063 $pkcs8", "chip-key: \"\"", "go together"},
 		{"chip-key: 00DA0063 $pkcs8", "chip-key: 00DA0063 $modulus", "$modulus"},
+		{"fingers: true", "fingers: maybe", ""},
 		{"channel: card-manager", "channel: wire", "wire"},
 		{"EF.SOD: 4096", "EF.XYZ: 4096", "EF.XYZ"},
 		{"write: 00D6 $offset $data", "write: 00D6 $nothing $data", "$nothing"},

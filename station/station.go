@@ -181,8 +181,9 @@ type Order struct {
 	Profile     string    `json:"profile"`  // name of a card profile
 	Citizen     Citizen   `json:"citizen"`
 	Portrait    []byte    `json:"portrait"` // JPEG as it goes into DG2
-	Issue       string    `json:"issue"`    // calendar date on the card
-	Expiry      string    `json:"expiry"`   // calendar date; 2099-12-31 for no expiry
+	Fingers     []Finger  `json:"fingers,omitempty"`
+	Issue       string    `json:"issue"`  // calendar date on the card
+	Expiry      string    `json:"expiry"` // calendar date; 2099-12-31 for no expiry
 	Created     time.Time `json:"created"`
 	Changed     time.Time `json:"changed"`
 	Card        CardID    `json:"card,omitempty"`   // the chip it is bound to
@@ -190,6 +191,13 @@ type Order struct {
 	Steps       []string  `json:"steps,omitempty"`  // finished on this chip, in order: evidence, not truth
 	Reason      string    `json:"reason,omitempty"` // why it is cancelled or has failed
 	Receipt     *Receipt  `json:"receipt,omitempty"`
+}
+
+// Finger is one print of an order, as it goes into DG3.
+type Finger struct {
+	Position int    `json:"position"` // 1..10, as FingerSlot has them
+	Rolled   bool   `json:"rolled,omitempty"`
+	Image    []byte `json:"image"` // WSQ
 }
 
 // States of an Order; OSIA knows pending and claimed as PENDING.

@@ -17,10 +17,11 @@ import (
 // Names of the checks that need the chip itself; those on its files are
 // lds.Verify's.
 const (
-	CheckAccess  = "access to the chip"
-	CheckReading = "reading"
-	CheckActive  = "active authentication"
-	CheckChip    = "chip authentication"
+	CheckAccess   = "access to the chip"
+	CheckReading  = "reading"
+	CheckActive   = "active authentication"
+	CheckChip     = "chip authentication"
+	CheckTerminal = "terminal authentication"
 )
 
 // Everyday are the files that a verifier without terminal authentication reads,
@@ -28,20 +29,35 @@ const (
 var Everyday = []lds.FileID{lds.COM, lds.SOD, lds.DG1, lds.DG2, lds.DG(5), lds.DG(6), lds.DG(7), lds.DG(8), lds.DG(9), lds.DG(10), lds.DG11,
 	lds.DG12, lds.DG13, lds.DG14, lds.DG15, lds.DG(16)}
 
-// Inspect asks the chip how much it gives at once, selects the eMRTD application,
-// opens the chip through door, reads want (nil: Everyday), checks the files by
-// passive authentication and has the chip prove that it holds the key of DG15. A
-// data group that neither EF.COM nor EF.SOD lists is not asked for. Every check is a
-// row, also those that could not be done, with the reason; what the chip does wrong
-// is in the rows, never an error.
+// Inspect is Inspection.Through without a terminal.
 func Inspect(c card.Card, door access.Access, trust lds.Trust, now time.Time, want ...lds.FileID) (lds.Files, []lds.Check) {
-	i := inspection{trust: trust, now: now, want: want}
+	return Inspection{Trust: trust, Now: now, Want: want}.Through(c, door)
+}
+
+// Inspection is how a chip is looked at.
+type Inspection struct {
+	Trust lds.Trust
+	Now   time.Time
+	Want  []lds.FileID // nil: Everyday
+	// Terminal opens the fingerprints; nil where nobody here may read them.
+	Terminal *Terminal
+}
+
+// Through asks the chip how much it gives at once, selects the eMRTD application,
+// opens the chip through door, reads what is wanted, checks the files by passive
+// authentication, has the chip prove that it holds the keys of DG15 and DG14, and then
+// shows it what the terminal may read, and reads that. A data group that neither
+// EF.COM nor EF.SOD lists is not asked for. Every check is a row, also those that
+// could not be done, with the reason; what the chip does wrong is in the rows, never
+// an error.
+func (n Inspection) Through(c card.Card, door access.Access) (lds.Files, []lds.Check) {
+	i := inspection{Inspection: n}
 	return i.run(c, door)
 }
 
 func (i *inspection) run(c card.Card, door access.Access) (lds.Files, []lds.Check) {
-	if i.started = make(chan struct{}); len(i.want) == 0 {
-		i.want = Everyday
+	if i.started = make(chan struct{}); len(i.Want) == 0 {
+		i.Want = Everyday
 	}
 	if lengths, err := i.reader.lengths(c); err == nil {
 		i.reader.Longest = lengths.Longest()
@@ -51,7 +67,7 @@ func (i *inspection) run(c card.Card, door access.Access) (lds.Files, []lds.Chec
 		return nil, []lds.Check{undone(CheckAccess, err)}
 	}
 	rows := []lds.Check{{Name: CheckAccess, Result: lds.Passed, Why: tried(open)}}
-	rows = append(rows, i.reader.mapped(open, door, i.trust, i.now)...)
+	rows = append(rows, i.reader.mapped(open, door, i.Trust, i.Now)...)
 	files, notes, err := i.listed(open)
 	if refused(err) {
 		again := Reader{Longest: shorter[1], Cautious: true, control: i.reader.control}
@@ -65,8 +81,31 @@ func (i *inspection) run(c card.Card, door access.Access) (lds.Files, []lds.Chec
 	rows = append(rows, reading(notes, err))
 	verified := make(chan []lds.Check, 1)
 	go func() { verified <- i.verify(files) }()
-	proofs := []lds.Check{active(open, files), i.chipAuthentication(open, files)} // while the files are checked
-	return files, append(append(rows, <-verified...), proofs...)
+	proofs := []lds.Check{active(open, files)} // while the files are checked
+	inside, row := i.chipAuthentication(open, files)
+	fingers, terminal := i.terminalAuthentication(inside, files)
+	proofs = append(proofs, row, terminal)
+	rows = append(rows, <-verified...)
+	switch {
+	case fingers == nil && files[lds.DG3] == nil:
+		replace(rows, lds.Check{Name: lds.HashCheck(lds.DG3), Result: lds.NotDone, Why: closed})
+	case fingers != nil:
+		files[lds.DG3] = fingers
+		replace(rows, lds.VerifyHash(files, lds.DG3))
+	}
+	return files, append(rows, proofs...)
+}
+
+// closed is why a data group that is signed was not read.
+const closed = "not read: it opens to terminal authentication only"
+
+// replace puts a check in the place of the one of its name.
+func replace(rows []lds.Check, check lds.Check) {
+	for i := range rows {
+		if rows[i].Name == check.Name {
+			rows[i] = check
+		}
+	}
 }
 
 // tried is what the row tells of a chip that wanted things otherwise.
@@ -74,9 +113,7 @@ func tried(c card.Card) string { return strings.Join(access.Tried(c), "; ") }
 
 // inspection is one way through Inspect.
 type inspection struct {
-	trust   lds.Trust
-	now     time.Time
-	want    []lds.FileID
+	Inspection
 	seen    func(lds.FileID, []byte) // may be nil; see Printed.Seen
 	reader  Reader
 	begun   bool
@@ -92,7 +129,7 @@ func (i *inspection) begin(index lds.Files) {
 	i.begun = true
 	go func() {
 		defer close(i.started)
-		lds.Verify(index, i.trust, i.now)
+		lds.Verify(index, i.Trust, i.Now)
 	}()
 }
 
@@ -100,7 +137,7 @@ func (i *inspection) verify(files lds.Files) []lds.Check {
 	if i.begun {
 		<-i.started
 	}
-	return lds.Verify(files, i.trust, i.now)
+	return lds.Verify(files, i.Trust, i.Now)
 }
 
 // refused tells whether it was the chip that would not be read so, or that ended
@@ -117,14 +154,14 @@ func (i *inspection) listed(c card.Card) (lds.Files, []Note, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	index, notes, err := i.reader.Read(c, slices.DeleteFunc(slices.Clone(i.want), inGroup)...)
+	index, notes, err := i.reader.Read(c, slices.DeleteFunc(slices.Clone(i.Want), inGroup)...)
 	if err != nil {
 		return index, notes, err
 	}
 	i.begin(index)
 	common, comErr := lds.DecodeCOM(index[lds.COM])
 	sod, sodErr := lds.DecodeSOD(index[lds.SOD])
-	groups := slices.DeleteFunc(slices.Clone(i.want), func(id lds.FileID) bool {
+	groups := slices.DeleteFunc(slices.Clone(i.Want), func(id lds.FileID) bool {
 		_, signed := sod.Object.Groups[id]
 		known := comErr == nil || sodErr == nil
 		return !inGroup(id) || known && !signed && !slices.Contains(common.Groups, id)
@@ -148,7 +185,7 @@ func (i *inspection) listed(c card.Card) (lds.Files, []Note, error) {
 // face reads DG2 before all else where somebody waits to see it; nothing where the chip
 // has none.
 func (i *inspection) face(c card.Card) ([]byte, error) {
-	if i.seen == nil || !slices.Contains(i.want, lds.DG2) {
+	if i.seen == nil || !slices.Contains(i.Want, lds.DG2) {
 		return nil, nil
 	}
 	files, _, err := i.reader.Read(c, lds.DG2)
@@ -210,25 +247,26 @@ func active(c card.Card, files lds.Files) lds.Check {
 
 // chipAuthentication has the chip prove that it holds the static key that DG14 names
 // (Doc 9303-11, 6.2), whether or not active authentication passed. The channel is
-// new afterwards; one file read inside it is the proof.
-func (i *inspection) chipAuthentication(c card.Card, files lds.Files) lds.Check {
+// new afterwards; one file read inside it is the proof. The card is nil where there is
+// no such channel.
+func (i *inspection) chipAuthentication(c card.Card, files lds.Files) (card.Card, lds.Check) {
 	row := lds.Check{Name: CheckChip, Result: lds.NotDone, Why: "the chip offers none"}
 	raw, ok := files[lds.DG14]
 	if !ok {
 		row.Why = "DG14 was not read, or the chip has none"
-		return row
+		return nil, row
 	}
 	set, err := tlv.One(raw, lds.DG14.Tag())
 	if err != nil {
 		row.Why = err.Error()
-		return row
+		return nil, row
 	}
 	keys, err := access.ParseChipAuthentication(set)
 	switch {
 	case errors.Is(err, access.ErrNoChipAuthentication):
-		return row
+		return nil, row
 	case err != nil:
-		return undone(CheckChip, err)
+		return nil, undone(CheckChip, err)
 	}
 	inside, err := access.ChipAuthentication{Key: keys[0]}.Open(c)
 	if err == nil {
@@ -238,11 +276,12 @@ func (i *inspection) chipAuthentication(c card.Card, files lds.Files) lds.Check 
 	case errors.Is(err, access.ErrNotAuthentic):
 		row.Result, row.Why = lds.Failed, "the chip does not hold the key of DG14: it is a copy"
 	case err != nil:
-		return undone(CheckChip, err)
+		return nil, undone(CheckChip, err)
 	case !access.ChipProven(inside):
 		row.Why = "the chip answered nothing under its new keys"
 	default:
 		row.Result, row.Why = lds.Passed, ""
+		return inside, row
 	}
-	return row
+	return nil, row
 }

@@ -72,12 +72,17 @@ func (p Printed) fallback(o Opening, why string) (Opening, error) {
 // the MRZ is known, which is said in the row; and EF.CardAccess is held against
 // DG14.
 func (p Printed) Inspect(c card.Card, trust lds.Trust, now time.Time, want ...lds.FileID) (lds.Files, []lds.Check) {
+	return Inspection{Trust: trust, Now: now, Want: want}.Of(c, p)
+}
+
+// Of opens the chip with what is printed on its card: see Printed.Inspect.
+func (n Inspection) Of(c card.Card, p Printed) (lds.Files, []lds.Check) {
 	way, err := p.Choose(c)
 	if err != nil {
 		return nil, []lds.Check{undone(CheckAccess, err)}
 	}
 	inspect := func(way Opening) (lds.Files, []lds.Check) {
-		i := inspection{trust: trust, now: now, want: want, seen: p.Seen, reader: Reader{master: way.reader.master, control: way.reader.control, notes: way.reader.notes}}
+		i := inspection{Inspection: n, seen: p.Seen, reader: Reader{master: way.reader.master, control: way.reader.control, notes: way.reader.notes}}
 		return i.run(c, way.Door)
 	}
 	files, rows := inspect(way)

@@ -12,6 +12,7 @@ import (
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
+	"cardstation/devices/card/access/cvc"
 	"cardstation/personalize/lds"
 	"cardstation/personalize/mrz"
 )
@@ -25,6 +26,7 @@ type Commands struct {
 	PACE     Template   // $can, its digits; $mrz, SHA-1 over document number, birth and expiry with their check digits (Doc 9303-11, 9.7.3)
 	Key      []Template // active authentication private key: $pkcs8, or $modulus and $exponent of an RSA key, as long as each other
 	ChipKey  Template   // chip authentication private key: $pkcs8
+	Trust    Template   // authority over terminals: $certificates, one or two, newest first
 	Seal     Template   // ends personalisation on a chip that is then still to be locked
 	Activate Template   // makes all of it final
 	Ask      Template   // see Answers
@@ -38,6 +40,7 @@ var (
 	PACENames    = []string{"can", "mrz"}
 	KeyNames     = []string{"pkcs8", "modulus", "exponent"}
 	ChipKeyNames = []string{"pkcs8"}
+	TrustNames   = []string{"certificates"}
 )
 
 // Answers tell how far an application is that shows no life cycle status: by what it
@@ -82,6 +85,9 @@ type Content struct {
 	ActiveKey crypto.Signer
 	// ChipKey is the chip authentication key pair; nil for a chip without one.
 	ChipKey *ecdsa.PrivateKey
+	// Authorities are the certificates that the chip's trust in terminals starts from,
+	// newest first; none for a chip without terminal authentication.
+	Authorities []cvc.Certificate
 }
 
 // Step is one change of the application, done inside its personalisation channel.
@@ -160,7 +166,7 @@ func (ch Chip) secrets(content Content) ([]Step, error) {
 	if steps, err = ch.chipKey(steps, content.ChipKey); err != nil {
 		return nil, fmt.Errorf("chip authentication key: %w", err)
 	}
-	return steps, nil
+	return ch.trust(steps, content.Authorities)
 }
 
 var errNoCommand = errors.New("the profile says no command for it")
@@ -199,6 +205,21 @@ func (ch Chip) chipKey(steps []Step, key *ecdsa.PrivateKey) ([]Step, error) {
 		return nil, err
 	}
 	return ch.plus(steps, "chip-authentication-key", ch.Commands.ChipKey, values)
+}
+
+// trust says whose terminals the chip opens the fingerprints to.
+func (ch Chip) trust(steps []Step, authorities []cvc.Certificate) ([]Step, error) {
+	if len(authorities) == 0 {
+		return steps, nil
+	}
+	if !ch.Commands.Trust.Given() {
+		return nil, fmt.Errorf("trust points: %w", errNoCommand)
+	}
+	var all []byte
+	for _, c := range authorities {
+		all = append(all, c.Bytes()...)
+	}
+	return ch.plus(steps, "trust-points", ch.Commands.Trust, map[string][]byte{"certificates": all})
 }
 
 // plus appends the step of one command; nothing where its template is empty.

@@ -75,6 +75,14 @@ func Verify(files Files, trust Trust, now time.Time) []Check {
 	return v.rows
 }
 
+// VerifyHash is the row of one data group of those that Verify gives.
+func VerifyHash(files Files, f FileID) Check {
+	v := verification{files: files}
+	v.sod, v.sodErr = DecodeSOD(files[SOD])
+	v.row(HashCheck(f), func() (string, error) { return v.hash(f) })
+	return v.rows[0]
+}
+
 // verification holds what the checks share; a check that finds something sets it for
 // those after it.
 type verification struct {

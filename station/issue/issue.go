@@ -171,9 +171,30 @@ func receipt(o station.Order, made personalize.Receipt, reader string, checks []
 	}
 }
 
+// terminal is what the read-back opens the plan's fingerprints with; nil where there
+// are none, or nothing that opens them.
+func (l *Line) terminal(plan personalize.Plan) *emrtd.Terminal {
+	if t := l.cfg.Terminal; t != nil && plan.Fingers && t.Expired(l.cfg.Now()) == nil {
+		return t
+	}
+	return nil
+}
+
+// spared tells whether a check may stay undone: chip authentication where the plan
+// gave the chip no key for it, and what only a terminal can do where there is none.
+func spared(check string, plan personalize.Plan, terminal *emrtd.Terminal) bool {
+	switch check {
+	case emrtd.CheckChip:
+		return !plan.ProvesChip
+	case emrtd.CheckTerminal, lds.HashCheck(lds.DG3):
+		return terminal == nil
+	}
+	return false
+}
+
 // readBack reads the locked chip as a verifier would. Any check that fails, and
-// any that could not be done, but chip authentication where the plan gave the chip no
-// key for it, is an error. So is another EF.SOD than the one that was written.
+// any that could not be done and is not spared, is an error. So is another EF.SOD than
+// the one that was written.
 func (l *Line) readBack(c card.Card, o station.Order, plan personalize.Plan, made *personalize.Receipt) ([]station.Check, error) {
 	var checks []station.Check
 	for _, slot := range slices.Sorted(maps.Keys(made.Certificates)) {
@@ -182,13 +203,15 @@ func (l *Line) readBack(c card.Card, o station.Order, plan personalize.Plan, mad
 	if plan.MRZ == (access.MRZ{}) {
 		return checks, nil
 	}
-	files, rows := emrtd.Printed{MRZ: plan.MRZ, CAN: plan.CAN}.Inspect(c, l.cfg.Trust(), l.cfg.Now())
+	terminal := l.terminal(plan)
+	look := emrtd.Inspection{Trust: l.cfg.Trust(), Now: l.cfg.Now(), Terminal: terminal}
+	files, rows := look.Of(c, emrtd.Printed{MRZ: plan.MRZ, CAN: plan.CAN})
 	for _, r := range rows {
 		checks = append(checks, station.Check{Name: r.Name, Result: station.Result(r.Result), Why: r.Why, Evidence: r.Evidence})
 		if r.Result != lds.Passed && ownChecks[r.Name] {
 			return checks, unfit(r)
 		}
-		if r.Result == lds.Failed || r.Result == lds.NotDone && (r.Name != emrtd.CheckChip || plan.ProvesChip) {
+		if r.Result == lds.Failed || r.Result == lds.NotDone && !spared(r.Name, plan, terminal) {
 			return checks, fmt.Errorf("read back: %s: %s: %s", r.Name, r.Result, r.Why)
 		}
 	}
@@ -199,6 +222,9 @@ func (l *Line) readBack(c card.Card, o station.Order, plan personalize.Plan, mad
 		}
 	}
 	own, err := ofOrder(files, o)
+	if err == nil && own && terminal != nil {
+		own, err = fingersOf(files, o)
+	}
 	if err == nil && !own {
 		err = errors.New("the chip holds another citizen's data")
 	}
@@ -225,6 +251,23 @@ func ofOrder(files lds.Files, o station.Order) (bool, error) {
 		return false, fmt.Errorf("DG2: %w", err)
 	}
 	return same && len(faces) == 1 && len(faces[0].Images) == 1 && bytes.Equal(faces[0].Images[0].Data, o.Portrait), nil
+}
+
+// fingersOf tells whether DG3 holds the order's fingers.
+func fingersOf(files lds.Files, o station.Order) (bool, error) {
+	fingers, err := lds.DecodeDG3(files[lds.DG3])
+	if err != nil {
+		return false, fmt.Errorf("DG3: %w", err)
+	}
+	if len(fingers) != len(o.Fingers) {
+		return false, nil
+	}
+	for i, f := range fingers {
+		if len(f.Views) != 1 || int(f.Views[0].Position) != o.Fingers[i].Position || !bytes.Equal(f.Views[0].Data, o.Fingers[i].Image) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 func sameExpiry(card, order string) bool {

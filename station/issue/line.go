@@ -14,6 +14,7 @@ import (
 
 	"cardstation/devices/card"
 	"cardstation/personalize"
+	"cardstation/personalize/emrtd"
 	"cardstation/personalize/lds"
 	"cardstation/station"
 )
@@ -45,10 +46,13 @@ type Config struct {
 	Register  Register
 	Authority personalize.Authority
 	// Trust is what the read-back believes, as it now is.
-	Trust   func() lds.Trust
-	Profile func(name string) (personalize.Profile, error)
-	Now     func() time.Time
-	Log     *slog.Logger
+	Trust func() lds.Trust
+	// Terminal opens the fingerprints for the read-back; without it, or with one that
+	// is over, they are not read back, which the receipt says.
+	Terminal *emrtd.Terminal
+	Profile  func(name string) (personalize.Profile, error)
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Line is a set of readers under one controller.

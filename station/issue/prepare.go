@@ -154,5 +154,9 @@ func (l *Line) plan(o station.Order) (personalize.Plan, error) {
 
 // record is the short translation Order -> personalize.Record.
 func record(o station.Order) personalize.Record {
-	return personalize.Record{Holder: cccd.Holder(o.Citizen), Issue: o.Issue, Expiry: o.Expiry, Portrait: o.Portrait, Chip: string(o.Card)}
+	r := personalize.Record{Holder: cccd.Holder(o.Citizen), Issue: o.Issue, Expiry: o.Expiry, Portrait: o.Portrait, Chip: string(o.Card)}
+	for _, f := range o.Fingers {
+		r.Fingers = append(r.Fingers, personalize.Finger(f))
+	}
+	return r
 }

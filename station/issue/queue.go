@@ -119,7 +119,7 @@ func Young(birth string, day time.Time) bool {
 func sameOrder(a, b station.Order) bool {
 	strip := func(o station.Order) station.Order {
 		return station.Order{ID: o.ID, EnrolmentID: o.EnrolmentID, Type: o.Type, Priority: o.Priority, Profile: o.Profile,
-			Citizen: o.Citizen, Portrait: o.Portrait, Issue: o.Issue, Expiry: o.Expiry}
+			Citizen: o.Citizen, Portrait: o.Portrait, Fingers: o.Fingers, Issue: o.Issue, Expiry: o.Expiry}
 	}
 	return reflect.DeepEqual(strip(a), strip(b))
 }
@@ -149,7 +149,7 @@ func (q Queue) Update(ctx context.Context, by station.Person, o station.Order) (
 		if old.EnrolmentID != "" {
 			return &station.Error{Kind: station.Conflict, What: "change order " + old.ID, Hint: "its content was approved at the desk: cancel it and enrol the citizen again"}
 		}
-		old.Priority, old.Profile, old.Citizen, old.Portrait, old.Issue, old.Expiry, old.Type = o.Priority, o.Profile, o.Citizen, o.Portrait, o.Issue, o.Expiry, o.Type
+		old.Priority, old.Profile, old.Citizen, old.Portrait, old.Fingers, old.Issue, old.Expiry, old.Type = o.Priority, o.Profile, o.Citizen, o.Portrait, o.Fingers, o.Issue, o.Expiry, o.Type
 		return nil
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"cardstation/station"
@@ -283,24 +284,52 @@ func (t *tx) letGo(old station.Order, o *station.Order, actor string) error {
 	return t.append(event(station.CardWasScrapped, string(c.ID), actor, map[string]string{"order": o.ID, "reason": o.Reason}))
 }
 
-// order gives one with its portrait.
+// order gives one with its portrait and its fingers.
 func (t *tx) order(id string) (station.Order, error) {
 	o, err := orders.get(t, id)
 	if err == nil {
 		o.Portrait = t.portrait(id)
+		o.Fingers, err = t.fingers(id)
 	}
 	return o, err
+}
+
+func (t *tx) fingers(id string) (all []station.Finger, err error) {
+	b := t.Bucket(bucketFingers) // a file of before there were any, opened for reading only, has none
+	if b == nil {
+		return nil, nil
+	}
+	raw := b.Get([]byte(id))
+	if raw == nil {
+		return nil, nil
+	}
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return nil, fmt.Errorf("fingers of order %s: %w", id, err)
+	}
+	return all, nil
+}
+
+// putFingers writes an order's fingers where they are others.
+func (t *tx) putFingers(old station.Order, o *station.Order) error {
+	if reflect.DeepEqual(old.Fingers, o.Fingers) {
+		return nil
+	}
+	raw, err := json.Marshal(o.Fingers)
+	if err != nil {
+		return err
+	}
+	return t.Bucket(bucketFingers).Put([]byte(o.ID), raw)
 }
 
 func (t *tx) portrait(id string) []byte {
 	return bytes.Clone(t.Bucket(bucketPortraits).Get([]byte(id)))
 }
 
-// putOrder writes an order, its portrait where that is another, and its place
-// in the queue.
+// putOrder writes an order, its portrait and its fingers where they are others, and
+// its place in the queue.
 func (t *tx) putOrder(old station.Order, o *station.Order) error {
 	bare := *o
-	bare.Format, bare.Portrait = station.Format, nil
+	bare.Format, bare.Portrait, bare.Fingers = station.Format, nil, nil
 	arrival, err := orders.put(t, &bare)
 	if err != nil {
 		return err
@@ -309,6 +338,9 @@ func (t *tx) putOrder(old station.Order, o *station.Order) error {
 		if err := t.Bucket(bucketPortraits).Put([]byte(o.ID), o.Portrait); err != nil {
 			return err
 		}
+	}
+	if err := t.putFingers(old, o); err != nil {
+		return err
 	}
 	if old.State == station.OrderPending {
 		if err := t.Bucket(bucketQueue).Delete(place(old, arrival)); err != nil {

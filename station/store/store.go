@@ -59,6 +59,7 @@ var (
 	bucketImages    = []byte("images")           // digest -> media, 0, data
 	bucketImageRefs = []byte("images.refs")      // digest, 0, enrolment ID
 	bucketPortraits = []byte("orders.portraits") // order ID -> JPEG; orders change often, portraits never
+	bucketFingers   = []byte("orders.fingers")   // order ID -> []station.Finger; as the portraits
 	bucketQueue     = []byte("orders.queue")     // priority, creation, arrival -> order ID, while pending
 	bucketSODs      = []byte("cards.sods")       // digest of EF.SOD -> card ID
 
@@ -66,7 +67,7 @@ var (
 	keyHead   = []byte("head") // seq and hash of the last event
 
 	buckets = [][]byte{bucketMeta, bucketEvents, bucketEventIDs, bucketOutbox, bucketImages, bucketImageRefs,
-		bucketPortraits, bucketQueue, bucketSODs,
+		bucketPortraits, bucketFingers, bucketQueue, bucketSODs,
 		enrolments.bucket(), enrolments.index(), orders.bucket(), orders.index(), cards.bucket(), cards.index(), people.bucket(), people.index()}
 )
 
@@ -143,7 +144,7 @@ func damaged(path string, err error) error {
 		Hint: "keep the file as it is and restore the last backup beside it"}
 }
 
-// checkFormat makes the buckets of a new file and refuses one of a later
+// checkFormat makes the buckets that a file has not and refuses one of a later
 // program.
 func (s *Store) checkFormat(readOnly bool) error {
 	run := s.db.Update
@@ -167,6 +168,8 @@ func (s *Store) format(b *bolt.Tx, readOnly bool) error {
 			return &station.Error{Kind: station.CallSupervisor, What: fmt.Sprintf("store %s has format %d, this program knows up to %d", s.path, f, station.Format),
 				Hint: "start the newer stationd that wrote it"}
 		}
+	}
+	if readOnly {
 		return nil
 	}
 	for _, name := range buckets {

@@ -202,7 +202,8 @@ const (
 )
 
 // optional checks may stay undone without the verdict losing its worth.
-var optional = map[string]bool{CheckFingerprint: true, CheckRevocation: true, CheckPicture: true, lds.CheckIssue: true}
+var optional = map[string]bool{CheckFingerprint: true, CheckRevocation: true, CheckPicture: true, lds.CheckIssue: true,
+	emrtd.CheckTerminal: true, lds.HashCheck(lds.DG3): true, lds.HashCheck(lds.DG4): true}
 
 // proofs are the ways in which a chip shows that it is no copy: one has to pass.
 var proofs = map[string]bool{emrtd.CheckActive: true, emrtd.CheckChip: true, emrtd.CheckMapping: true}
