@@ -127,7 +127,7 @@ type ReadersProblem interface {
 
 // Office verifies; verify.Office is one.
 type Office interface {
-	Verify(ctx context.Context, by station.Person, reader string, key verify.Key) (station.Verdict, error)
+	Verify(ctx context.Context, by station.Person, reader string, key verify.Key, probe *verify.Probe) (station.Verdict, error)
 }
 
 // People keeps who may log in.

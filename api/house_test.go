@@ -97,7 +97,7 @@ func (readers) Status() []issue.ReaderStatus {
 
 type office struct{ events Events }
 
-func (o *office) Verify(ctx context.Context, by station.Person, reader string, key verify.Key) (station.Verdict, error) {
+func (o *office) Verify(ctx context.Context, by station.Person, reader string, key verify.Key, _ *verify.Probe) (station.Verdict, error) {
 	if _, err := key.Printed(); err != nil {
 		return station.Verdict{}, err
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"cardstation/biometrics"
+	"cardstation/personalize/emrtd"
 	"cardstation/station"
 	"cardstation/station/issue"
 	"cardstation/station/verify"
@@ -41,6 +43,28 @@ type VerifyBody struct {
 	Document string `json:"document,omitempty" maxLength:"12" doc:"Document number, nine characters as in the MRZ."`
 	Birth    string `json:"birth,omitempty" pattern:"^[0-9]{6}$" doc:"YYMMDD."`
 	Expiry   string `json:"expiry,omitempty" pattern:"^[0-9]{6}$" doc:"YYMMDD."`
+	Access   string `json:"access,omitempty" enum:"auto,pace,bac" doc:"How to open the chip: auto, the best that it offers; pace or bac, that and nothing else."`
+
+	Finger         []byte `json:"finger,omitempty" doc:"One finger of who presents the card, PNG, JPEG or WSQ, base64: it is compared with the chip's, which open where this station has a terminal's keys, and is not kept. A finger that is none of the chip's makes the verdict not valid; a picture too poor to tell leaves the check undone."`
+	FingerPosition int    `json:"fingerPosition,omitempty" minimum:"0" maximum:"10" doc:"Which finger it is, ISO/IEC 19794-4: 1 to 5 right thumb to little, 6 to 10 left; 0 where nobody said."`
+	FingerPPI      int    `json:"fingerPpi,omitempty" minimum:"0" maximum:"10000" doc:"Pixels per inch, where the picture does not say it."`
+}
+
+// key is what opens the card.
+func (b VerifyBody) key() verify.Key {
+	key := verify.Key{CAN: b.CAN, Document: b.Document, Birth: b.Birth, Expiry: b.Expiry}
+	if b.Access != "" && b.Access != "auto" {
+		key.Only = emrtd.Way(b.Access)
+	}
+	return key
+}
+
+// probe is the finger sent; nil without.
+func (b VerifyBody) probe() (*verify.Probe, error) {
+	if len(b.Finger) == 0 {
+		return nil, nil
+	}
+	return verify.NewProbe(b.Finger, biometrics.Position(b.FingerPosition), b.FingerPPI)
 }
 
 // Verification is the verdict on one card, as long as it is on the screen.
@@ -50,6 +74,7 @@ type Verification struct {
 	Expiry   string          `json:"expiry,omitempty"`
 	Holder   *BiographicData `json:"holder,omitempty" doc:"What the chip says of its holder."`
 	Portrait []byte          `json:"portrait,omitempty" doc:"JPEG of DG2, base64; shown, not kept."`
+	Fingers  []int           `json:"fingers,omitempty" doc:"Positions of the fingers on the chip, where it opened them."`
 }
 
 // VerificationRow is what is kept of a verdict: no citizen data.
@@ -64,7 +89,9 @@ type VerificationRow struct {
 }
 
 func (s *server) verificationRoutes() {
-	handle(s, operation(http.MethodPost, "/v1/verifications", "verify", "Verification", "Wait for a card in a reader and give the verdict on it", verifyWrite), s.verify)
+	op := operation(http.MethodPost, "/v1/verifications", "verify", "Verification", "Wait for a card in a reader and give the verdict on it", verifyWrite)
+	op.MaxBodyBytes = s.cfg.Limits.Image
+	handle(s, op, s.verify)
 	handle(s, operation(http.MethodGet, "/v1/verifications", "listVerifications", "Verification", "Verdicts given, newest first, without citizen data", verifyRead), s.listVerifications)
 }
 
@@ -79,7 +106,11 @@ func (s *server) verify(ctx context.Context, in *verifyInput) (*verificationOutp
 	patience(ctx, 2*verifyTime)
 	waited, cancel := context.WithTimeout(ctx, verifyTime)
 	defer cancel()
-	v, err := s.cfg.Office.Verify(waited, who(ctx).Person, in.Body.Reader, verify.Key{CAN: in.Body.CAN, Document: in.Body.Document, Birth: in.Body.Birth, Expiry: in.Body.Expiry})
+	probe, err := in.Body.probe()
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.cfg.Office.Verify(waited, who(ctx).Person, in.Body.Reader, in.Body.key(), probe)
 	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		return nil, &station.Error{Kind: station.Retry, What: "no card came into " + in.Body.Reader, Hint: "put the card on the reader and try again"}
 	}
@@ -87,7 +118,7 @@ func (s *server) verify(ctx context.Context, in *verifyInput) (*verificationOutp
 		return nil, err
 	}
 	out := Verification{VerificationRow: VerificationRow{ID: v.ID, At: v.At, By: v.By, Reader: v.Reader, Outcome: v.Outcome, Checks: v.Checks, ElapsedMS: v.Elapsed.Milliseconds()},
-		Document: v.Document, Expiry: v.Expiry, Portrait: v.Portrait}
+		Document: v.Document, Expiry: v.Expiry, Portrait: v.Portrait, Fingers: v.Fingers}
 	if v.Holder != (station.Citizen{}) {
 		holder := biographic(v.Holder)
 		out.Holder = &holder

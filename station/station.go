@@ -284,7 +284,8 @@ type Verdict struct {
 	Document string        `json:"document,omitempty"`
 	Holder   Citizen       `json:"holder"`
 	Expiry   string        `json:"expiry,omitempty"`
-	Portrait []byte        `json:"-"` // JPEG; shown, never stored
+	Portrait []byte        `json:"-"`                 // JPEG; shown, never stored
+	Fingers  []int         `json:"fingers,omitempty"` // positions of DG3, 1..10, where it was opened
 	Elapsed  time.Duration `json:"elapsed"`
 }
 

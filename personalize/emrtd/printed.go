@@ -21,7 +21,19 @@ type Printed struct {
 	// files: nothing of it has been checked yet, not even that it is of this document. It
 	// must not block. May be nil.
 	Seen func(id lds.FileID, file []byte)
+	// Only is the one way by which the chip is to be opened; empty for the best that it
+	// offers.
+	Only Way
 }
+
+// Way is a protocol that opens a chip.
+type Way string
+
+// Ways.
+const (
+	OnlyPACE Way = "pace"
+	OnlyBAC  Way = "bac"
+)
 
 // ErrNoKey means that the chip opens to nothing that was given.
 var ErrNoKey = errors.New("the chip does not open to what was given")
@@ -46,12 +58,15 @@ func (p Printed) Choose(c card.Card) (Opening, error) {
 		return o, err
 	}
 	o.CardAccess = raw
-	infos, err := access.ParseCardAccess(raw)
-	if err != nil || len(raw) == 0 {
-		return p.basic(o, "the chip offers no PACE that is spoken here")
-	}
-	info, reason, err := access.ChoosePACE(infos)
-	if err != nil {
+	info, reason, err := offered(raw)
+	switch {
+	case p.Only == OnlyBAC && err == nil:
+		return p.basic(o, "it was asked for, although the chip offers PACE")
+	case p.Only == OnlyBAC:
+		return p.basic(o, "it was asked for")
+	case p.Only == OnlyPACE && err != nil:
+		return o, fmt.Errorf("%w: PACE was asked for: %w", ErrNoKey, err)
+	case err != nil:
 		return p.basic(o, err.Error())
 	}
 	password, name, err := p.password()
@@ -59,7 +74,19 @@ func (p Printed) Choose(c card.Card) (Opening, error) {
 		return o, err
 	}
 	o.Door, o.How = access.PACE{Info: info, Password: password}, fmt.Sprintf("PACE with the %s, %s", name, reason)
+	if p.Only == OnlyPACE {
+		o.How += "; PACE was asked for"
+	}
 	return o, nil
+}
+
+// offered is the best PACE of EF.CardAccess.
+func offered(raw []byte) (access.PACEInfo, string, error) {
+	infos, err := access.ParseCardAccess(raw)
+	if err != nil || len(raw) == 0 {
+		return access.PACEInfo{}, "", errors.New("the chip offers no PACE that is spoken here")
+	}
+	return access.ChoosePACE(infos)
 }
 
 // fallback is BAC after PACE was refused.
@@ -86,7 +113,7 @@ func (n Inspection) Of(c card.Card, p Printed) (lds.Files, []lds.Check) {
 		return i.run(c, way.Door)
 	}
 	files, rows := inspect(way)
-	if _, pace := way.Door.(access.PACE); pace && rows[0].Result != lds.Passed {
+	if _, pace := way.Door.(access.PACE); pace && p.Only != OnlyPACE && rows[0].Result != lds.Passed {
 		if again, err := p.fallback(way, rows[0].Why); err == nil {
 			way = again
 			way.reader.master = false

@@ -112,7 +112,7 @@ func (d *den) slow(t *testing.T) string {
 		start := time.Now()
 		office := verify.New(verify.Config{Slots: tardy{p}, Trust: d.line.keys.trust, Record: tardy{}, Now: time.Now})
 		var err error
-		if v, err = office.Verify(t.Context(), station.Person{Login: "o"}, "r", s.key); err != nil {
+		if v, err = office.Verify(t.Context(), station.Person{Login: "o"}, "r", s.key, nil); err != nil {
 			t.Fatal(err)
 		}
 		took = time.Since(start)

@@ -315,7 +315,7 @@ func benchRead(b *testing.B, w way, keys lineKeys, order station.Order, issued *
 		}
 		start := time.Now()
 		var face time.Duration
-		v, files, err := verify.JudgeShowing(b.Context(), card.Over(s), keyOf(order), keys.trust(), nil, time.Now, func([]byte) { face = time.Since(start) })
+		v, files, err := verify.Means{Trust: keys.trust(), Now: time.Now, Show: func([]byte) { face = time.Since(start) }}.Judge(b.Context(), card.Over(s), keyOf(order), nil)
 		f.wall, f.face = best(f.wall, time.Since(start)), best(f.face, face)
 		if err != nil || v.Outcome != station.Valid {
 			b.Fatalf("%v %v", v.Checks, err)

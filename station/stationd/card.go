@@ -19,6 +19,7 @@ import (
 	"cardstation/devices/pcsc"
 	"cardstation/personalize"
 	"cardstation/personalize/cccd"
+	"cardstation/personalize/emrtd"
 	"cardstation/personalize/pki"
 	"cardstation/station"
 	"cardstation/station/issue"
@@ -123,7 +124,7 @@ func (c *cardIssueCmd) Run(s *session) error {
 			fmt.Fprintln(s.out, " ", name)
 		}
 	}}
-	line := issue.New(issue.Config{Orders: queue, Register: queue, Authority: keys.authority, Trust: keys.trust, Now: clock, Log: slog.New(slog.DiscardHandler),
+	line := issue.New(issue.Config{Orders: queue, Register: queue, Authority: keys.authority, Trust: keys.trust, Terminal: keys.terminal, Now: clock, Log: slog.New(slog.DiscardHandler),
 		Profile: func(string) (personalize.Profile, error) { return profile, nil }})
 	done, err := line.Issue(s.ctx, c.Reader, card.Over(chip))
 	if err != nil {
@@ -266,28 +267,82 @@ type cardReadCmd struct {
 	Reader string `required:"" help:"PC/SC reader with the card."`
 	CAN    string `name:"can" help:"Card access number, 6 digits, for chips that offer PACE." xor:"key" required:""`
 	MRZ    string `name:"mrz" placeholder:"DOCNO,YYMMDD,YYMMDD" help:"Document number, birth and expiry date of the MRZ." xor:"key" required:""`
+	Access string `enum:"auto,pace,bac" default:"auto" help:"How to open the chip: auto, the best that it offers; pace or bac, that and nothing else."`
 	Trust  string `type:"existingdir" help:"Folder of country signers and revocation lists."`
-	Dump   string `placeholder:"DIR" help:"Folder for the files of the chip."`
+
+	unlock
+	Terminal string    `type:"existingdir" help:"Folder with the keys of an inspection system, which opens the fingerprints."`
+	Finger   string    `type:"existingfile" placeholder:"IMAGE" help:"Finger of who presents the card, to compare with the chip's."`
+	Position *position `help:"Which finger it is."`
+	PPI      int       `name:"ppi" help:"Pixels per inch of the finger's picture, where it does not say."`
+
+	Dump string `placeholder:"DIR" help:"Folder for the files of the chip."`
 }
 
-func (c *cardReadCmd) Run(s *session) error {
+// key is what opens the card.
+func (c *cardReadCmd) key() (verify.Key, error) {
 	key := verify.Key{CAN: c.CAN}
 	if c.MRZ != "" {
 		parts := strings.Split(c.MRZ, ",")
 		if len(parts) != 3 {
-			return &station.Error{Kind: station.Correct, What: "--mrz wants three fields", Hint: "document number, birth date, expiry date: 000000001,000101,250101"}
+			return key, &station.Error{Kind: station.Correct, What: "--mrz wants three fields", Hint: "document number, birth date, expiry date: 000000001,000101,250101"}
 		}
 		key = verify.Key{Document: parts[0], Birth: parts[1], Expiry: parts[2]}
 	}
-	if _, err := key.Printed(); err != nil {
+	if c.Access != "auto" {
+		key.Only = emrtd.Way(c.Access)
+	}
+	_, err := key.Printed()
+	return key, err
+}
+
+// means are what the verdict is given by.
+func (c *cardReadCmd) means() (verify.Means, error) {
+	m := verify.Means{Matcher: matcher{}, Now: clock}
+	var err error
+	if c.Trust != "" {
+		if m.Trust, err = pki.LoadTrust(c.Trust); err != nil {
+			return m, station.Errorf(station.Correct, "trust in %s: %w", c.Trust, err)
+		}
+	}
+	if c.Terminal != "" {
+		folder, err := openTerminal(c.Terminal, c.passphrase)
+		if err != nil {
+			return m, err
+		}
+		m.Terminal = folder.now()
+	}
+	return m, nil
+}
+
+// probe is the finger given; nil without.
+func (c *cardReadCmd) probe() (*verify.Probe, error) {
+	if c.Finger == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(c.Finger)
+	if err != nil {
+		return nil, &station.Error{Kind: station.Correct, What: "read image", Err: err}
+	}
+	which := biometrics.UnknownFinger
+	if c.Position != nil {
+		which = c.Position.Position
+	}
+	return verify.NewProbe(data, which, c.PPI)
+}
+
+func (c *cardReadCmd) Run(s *session) error {
+	key, err := c.key()
+	if err != nil {
 		return err
 	}
-	trust := pki.Trust{}
-	if c.Trust != "" {
-		var err error
-		if trust, err = pki.LoadTrust(c.Trust); err != nil {
-			return station.Errorf(station.Correct, "trust in %s: %w", c.Trust, err)
-		}
+	means, err := c.means()
+	if err != nil {
+		return err
+	}
+	probe, err := c.probe()
+	if err != nil {
+		return err
 	}
 	chip, err := insert(s.ctx, c.Reader)
 	if err != nil {
@@ -297,7 +352,7 @@ func (c *cardReadCmd) Run(s *session) error {
 	defer chip.Close()
 	patient, cancel := verify.Patience(s.ctx)
 	defer cancel()
-	v, files, err := verify.Judge(s.ctx, card.Over(card.Until(patient, chip)), key, trust, nil, clock)
+	v, files, err := means.Judge(s.ctx, card.Over(card.Until(patient, chip)), key, probe)
 	if err != nil {
 		return err
 	}
@@ -346,6 +401,13 @@ func printVerdict(w io.Writer, v station.Verdict) {
 			expiry = "does not expire"
 		}
 		fmt.Fprintf(w, "document %s, %s, number %s, %s\n", v.Document, v.Holder.Name, v.Holder.Number, expiry)
+	}
+	if len(v.Fingers) > 0 {
+		var names []string
+		for _, p := range v.Fingers {
+			names = append(names, biometrics.Position(p).String())
+		}
+		fmt.Fprintf(w, "fingers on the chip: %s\n", strings.Join(names, ", "))
 	}
 	fmt.Fprintf(w, "verdict: %s (%v)\n", strings.ToUpper(string(v.Outcome)), v.Elapsed.Round(time.Millisecond))
 }

@@ -35,6 +35,9 @@ type config struct {
 	// Trust is the folder with country signers and revocation lists; by default
 	// the country signer in Keys.
 	Trust string `yaml:"trust"`
+	// Terminals is the folder with the certificates and the key by which chips let the
+	// office read fingerprints; empty: they stay closed.
+	Terminals string `yaml:"terminals"`
 	// Listen is the address of the API and the console.
 	Listen string `yaml:"listen"`
 	// TLS: without it, only a loopback address may be listened on.

@@ -227,7 +227,7 @@ func (d *showing) first(ctx context.Context, citizen <-chan found) (station.Verd
 	if err := d.hands.waitOffice(ctx, order.Card); err != nil {
 		return station.Verdict{}, err
 	}
-	v, err := d.office.Verify(ctx, d.staff.people[station.RoleOffice], d.hands.names[officeSlot], key)
+	v, err := d.office.Verify(ctx, d.staff.people[station.RoleOffice], d.hands.names[officeSlot], key, nil)
 	if err != nil {
 		return v, fmt.Errorf("office: %w", err)
 	}

@@ -21,12 +21,12 @@ func TestFaceIsShownFirstAndBelievedLast(t *testing.T) {
 	for _, pulled := range []bool{false, true} {
 		chip.Reset()
 		reading, shown, at := &tape{Chip: chip}, []byte(nil), 0
-		v, files, err := verify.JudgeShowing(t.Context(), card.Over(reading), keyOf(o), l.keys.trust(), l.db, time.Now, func(portrait []byte) {
+		v, files, err := verify.Means{Trust: l.keys.trust(), Revocations: l.db, Now: time.Now, Show: func(portrait []byte) {
 			shown, at = portrait, len(reading.recorded)
 			if pulled {
 				chip.TearAt(1, false)
 			}
-		})
+		}}.Judge(t.Context(), card.Over(reading), keyOf(o), nil)
 		if err != nil || !bytes.Equal(shown, o.Portrait) {
 			t.Fatalf("pulled %v: %d bytes of a face of %d are shown (%v)", pulled, len(shown), len(o.Portrait), err)
 		}

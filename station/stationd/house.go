@@ -17,6 +17,7 @@ import (
 	"cardstation/devices/capture"
 	"cardstation/devices/capture/sbi"
 	"cardstation/personalize"
+	"cardstation/personalize/emrtd"
 	"cardstation/personalize/lds"
 	"cardstation/personalize/pki"
 	"cardstation/station"
@@ -35,6 +36,7 @@ type lineKeys struct {
 	authority personalize.Authority
 	trust     func() lds.Trust
 	sealed    bool
+	terminal  *emrtd.Terminal // for the read-back; nil where the folder has none
 }
 
 // loadKeys reads a key folder.
@@ -53,7 +55,7 @@ func loadKeys(f keyFolder) (lineKeys, error) {
 		return lineKeys{}, &station.Error{Kind: station.Correct, What: "keys in " + f.dir, Err: err, Hint: "transport keys are version, enc, mac and dek in hex, or version, master and diversification: kdf3"}
 	}
 	trust, err := openTrust(f.dir)
-	return lineKeys{authority, trust.now, keys.Sealed}, err
+	return lineKeys{authority, trust.now, keys.Sealed, terminalOf(keys.Terminals)}, err
 }
 
 // house is the station with its rooms wired together.
@@ -92,6 +94,14 @@ func build(cfg config, f fittings) (*house, error) {
 		}
 		trust = folder.now
 	}
+	var terminal func() *emrtd.Terminal
+	if cfg.Terminals != "" {
+		folder, err := openTerminal(cfg.Terminals, cfg.keyFolder().unlock)
+		if err != nil {
+			return nil, err
+		}
+		terminal = folder.now
+	}
 	if _, err := personalize.LoadProfile(cfg.Profile); err != nil {
 		return nil, station.Errorf(station.Correct, "card profile: %w", err)
 	}
@@ -100,13 +110,13 @@ func build(cfg config, f fittings) (*house, error) {
 		return nil, err
 	}
 	h := &house{cfg: cfg, log: f.log, db: db, keys: keys}
-	h.line = issue.New(issue.Config{Orders: db, Register: db, Authority: keys.authority, Trust: keys.trust, Profile: personalize.LoadProfile, Now: clock, Log: f.log})
+	h.line = issue.New(issue.Config{Orders: db, Register: db, Authority: keys.authority, Trust: keys.trust, Terminal: keys.terminal, Profile: personalize.LoadProfile, Now: clock, Log: f.log})
 	h.queue = issue.Queue{Book: db, Keeper: db, Now: clock, Poke: h.line.Poke, Profile: func(name string) error {
 		_, err := personalize.LoadProfile(name)
 		return err
 	}, Portrait: fitPortrait}
 	h.slots = &slots{drivers: f.drivers, office: cfg.Office, line: h.line, busy: map[string]bool{}}
-	h.office = verify.New(verify.Config{Slots: h.slots, Trust: trust, Revocations: db, Record: db, Now: clock, Log: f.log})
+	h.office = verify.New(verify.Config{Slots: h.slots, Trust: trust, Revocations: db, Terminal: terminal, Matcher: matcher{}, Record: db, Now: clock, Log: f.log})
 	h.desk = enrol.New(enrol.Config{Store: db, Assess: assess, Portrait: portrait, Hands: newHands, Profile: cfg.Profile, Now: clock})
 	h.server = api.Server(api.New(api.Config{
 		Desk: h.desk, Queue: h.queue, Cards: issue.Cards{Drawer: db, Keeper: db}, Readers: h.slots, Office: h.office,

@@ -31,6 +31,8 @@ type Key struct {
 	Document string // 9 characters as in the MRZ
 	Birth    string // YYMMDD
 	Expiry   string // YYMMDD
+	// Only is the one way by which the chip is to be opened: see emrtd.Printed.
+	Only emrtd.Way
 }
 
 // Printed checks the key's form: a key that no card can have is station.Correct.
@@ -42,9 +44,11 @@ func (k Key) Printed() (emrtd.Printed, error) {
 				return emrtd.Printed{}, &station.Error{Kind: station.Correct, What: field + " is not a date as YYMMDD", Fields: map[string]string{field: "six digits, YYMMDD"}}
 			}
 		}
-		return emrtd.Printed{MRZ: access.MRZ{Document: k.Document, Birth: k.Birth, Expiry: k.Expiry}, CAN: k.CAN}, nil
+		return emrtd.Printed{MRZ: access.MRZ{Document: k.Document, Birth: k.Birth, Expiry: k.Expiry}, CAN: k.CAN, Only: k.Only}, nil
+	case can.MatchString(k.CAN) && k.Only == emrtd.OnlyBAC:
+		return emrtd.Printed{}, &station.Error{Kind: station.Correct, What: "basic access control does not open with a card access number", Hint: "give the document number, the birth date and the expiry date of the MRZ"}
 	case can.MatchString(k.CAN):
-		return emrtd.Printed{CAN: k.CAN}, nil
+		return emrtd.Printed{CAN: k.CAN, Only: k.Only}, nil
 	case k.CAN != "":
 		return emrtd.Printed{}, &station.Error{Kind: station.Correct, What: "card access number", Fields: map[string]string{"can": "six digits"}, Hint: "it stands on the card's front"}
 	}
@@ -72,12 +76,14 @@ type Record interface {
 	Record(context.Context, station.Event) error
 }
 
-// Config is what an Office works with. Revocations may be nil: the check is then
-// listed as not done.
+// Config is what an Office works with. Revocations, Terminal and Matcher may be nil:
+// their checks are then listed as not done.
 type Config struct {
 	Slots       Slots
 	Trust       func() lds.Trust // what is believed, as it now is
 	Revocations Revocations
+	Terminal    func() *emrtd.Terminal // what opens fingerprints, as it now is
+	Matcher     Matcher
 	Record      Record
 	Now         func() time.Time
 	Log         *slog.Logger
@@ -89,11 +95,16 @@ type Office struct{ cfg Config }
 // New makes an Office.
 func New(cfg Config) *Office { return &Office{cfg} }
 
-// Verify waits for the card in the reader and gives its verdict; the verdict is
-// recorded, without citizen data, before it is given.
-func (o *Office) Verify(ctx context.Context, by station.Person, reader string, key Key) (station.Verdict, error) {
+// Verify waits for the card in the reader and gives its verdict, with the finger of who
+// presents it where there is one (a nil probe otherwise); the verdict is recorded,
+// without citizen data, before it is given.
+func (o *Office) Verify(ctx context.Context, by station.Person, reader string, key Key, probe *Probe) (station.Verdict, error) {
 	if _, err := key.Printed(); err != nil {
 		return station.Verdict{}, err
+	}
+	means := Means{Trust: o.cfg.Trust(), Revocations: o.cfg.Revocations, Matcher: o.cfg.Matcher, Now: o.cfg.Now}
+	if o.cfg.Terminal != nil {
+		means.Terminal = o.cfg.Terminal()
 	}
 	session, err := o.cfg.Slots.Session(ctx, reader)
 	if err != nil {
@@ -102,7 +113,7 @@ func (o *Office) Verify(ctx context.Context, by station.Person, reader string, k
 	defer session.Close()
 	patient, cancel := Patience(ctx)
 	defer cancel()
-	v, _, err := Judge(ctx, card.Over(card.Until(patient, session)), key, o.cfg.Trust(), o.cfg.Revocations, o.cfg.Now)
+	v, _, err := means.Judge(ctx, card.Over(card.Until(patient, session)), key, probe)
 	if err != nil {
 		return v, err
 	}
@@ -131,38 +142,49 @@ func Patience(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, patience, fmt.Errorf("it took more than %v over its answers", patience))
 }
 
+// Judge is Means.Judge without a terminal and without a probe.
+func Judge(ctx context.Context, c card.Card, key Key, trust lds.Trust, list Revocations, now func() time.Time) (station.Verdict, lds.Files, error) {
+	return Means{Trust: trust, Revocations: list, Now: now}.Judge(ctx, c, key, nil)
+}
+
+// Means are what a verdict is given by; all but Trust and Now may be nil.
+type Means struct {
+	Trust       lds.Trust
+	Revocations Revocations
+	Terminal    *emrtd.Terminal
+	Matcher     Matcher
+	Now         func() time.Time
+	// Show is given the portrait, which is then read first, while the checks are still
+	// under way: it may be anybody's, and only the verdict says whose it is. It must not
+	// block, and is not called where there is no portrait.
+	Show func(portrait []byte)
+}
+
 // Judge gives the verdict on the chip behind c and the files it was given on, with
 // nothing of a daemon. An error is for a key that cannot open any chip; everything
 // that the card does is in the verdict.
-func Judge(ctx context.Context, c card.Card, key Key, trust lds.Trust, list Revocations, now func() time.Time) (station.Verdict, lds.Files, error) {
-	return JudgeShowing(ctx, c, key, trust, list, now, nil)
-}
-
-// JudgeShowing is Judge that reads the portrait first and gives it to show at once,
-// while the checks are still under way: it may be anybody's, and only the verdict says
-// whose it is. show must not block; it is not called where there is no portrait.
-func JudgeShowing(ctx context.Context, c card.Card, key Key, trust lds.Trust, list Revocations, now func() time.Time, show func(portrait []byte)) (station.Verdict, lds.Files, error) {
-	start := now()
+func (m Means) Judge(ctx context.Context, c card.Card, key Key, probe *Probe) (station.Verdict, lds.Files, error) {
+	start := m.Now()
 	v := station.Verdict{Format: station.Format, At: start.UTC()}
 	printed, err := key.Printed()
 	if err != nil {
 		return v, nil, err
 	}
-	if show != nil {
+	if m.Show != nil {
 		printed.Seen = func(_ lds.FileID, dg2 []byte) {
 			if portrait, err := lds.Picture(dg2); err == nil {
-				show(portrait)
+				m.Show(portrait)
 			}
 		}
 	}
-	files, checks := printed.Inspect(c, trust, start)
+	files, checks := emrtd.Inspection{Trust: m.Trust, Now: start, Terminal: m.Terminal}.Of(c, printed)
 	for _, ch := range checks {
 		v.Checks = append(v.Checks, station.Check{Name: ch.Name, Result: station.Result(ch.Result), Why: ch.Why, Evidence: ch.Evidence})
 	}
 	v.Checks = append(v.Checks, describe(&v, files)...)
-	v.Checks = append(v.Checks, revocation(ctx, list, files[lds.SOD]), station.Check{Name: CheckFingerprint, Result: station.NotDone, Why: "the fingerprints on the chip open to terminal authentication only"})
+	v.Checks = append(v.Checks, revocation(ctx, m.Revocations, files[lds.SOD]), m.fingerprint(&v, files, probe))
 	v.Outcome = outcome(v.Checks)
-	v.Elapsed = now().Sub(start)
+	v.Elapsed = m.Now().Sub(start)
 	return v, files, nil
 }
 
