@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -128,10 +129,11 @@ func (d *Desk) Approve(ctx context.Context, by station.Person, id, reason string
 	if err := decidable(e, by, what); err != nil {
 		return e, err
 	}
-	order, digest, err := d.order(ctx, e, what)
+	order, err := d.order(ctx, e, what)
 	if err != nil {
 		return e, err
 	}
+	seen := e
 	return d.change(ctx, id, func(e *station.Enrolment, now time.Time) ([]station.Event, error) {
 		if decided(*e, by, station.EnrolmentApproved) {
 			return nil, nil
@@ -139,7 +141,7 @@ func (d *Desk) Approve(ctx context.Context, by station.Person, id, reason string
 		if err := decidable(*e, by, what); err != nil {
 			return nil, err
 		}
-		if c, _ := e.Capture(station.Portrait); c.Digest != digest || e.Citizen != order.Citizen {
+		if !reflect.DeepEqual(e.Captures, seen.Captures) || e.Citizen != order.Citizen {
 			return nil, conflict(what, "it was changed meanwhile", "look at it again")
 		}
 		e.State, e.Decision, e.OrderID, e.Changed = station.EnrolmentApproved, &station.Word{By: by.Login, At: now, Reason: reason}, order.ID, now
@@ -185,20 +187,24 @@ func decidable(e station.Enrolment, by station.Person, what string) error {
 	return nil
 }
 
-// order makes the order that an approval asks for, and says of which portrait.
-func (d *Desk) order(ctx context.Context, e station.Enrolment, what string) (o station.Order, digest string, err error) {
+// order makes the order that an approval asks for, with what is cut out of the
+// captures.
+func (d *Desk) order(ctx context.Context, e station.Enrolment, what string) (o station.Order, err error) {
 	now := d.cfg.Now()
 	expiry, err := cccd.Expiry(e.Citizen.BirthDate, now)
 	if err != nil {
-		return o, "", &station.Error{Kind: station.Correct, What: what, Err: err}
+		return o, &station.Error{Kind: station.Correct, What: what, Err: err}
 	}
 	o = station.Order{Format: station.Format, ID: "o-" + strings.ToLower(rand.Text()), EnrolmentID: e.ID, State: station.OrderPending, Type: e.Type,
 		Priority: normal, Profile: d.cfg.Profile, Citizen: e.Citizen, Issue: now.Format(time.DateOnly), Expiry: expiry, Created: d.now(), Changed: d.now()}
 	if _, taken := e.Capture(station.Portrait); !taken {
-		return o, "", nil
+		return o, nil
 	}
-	o.Portrait, digest, err = d.portrait(ctx, e)
-	return o, digest, err
+	if o.Portrait, _, err = d.portrait(ctx, e); err != nil {
+		return o, err
+	}
+	o.Fingers, err = d.fingers(ctx, e)
+	return o, err
 }
 
 // portrait makes the picture for DG2 of the enrolment's portrait, and gives the

@@ -56,7 +56,8 @@ type Store interface {
 	Changes
 }
 
-// Config is what a Desk works with. All fields but Now are needed.
+// Config is what a Desk works with. All fields but Now are needed; without Finger,
+// cards are ordered without fingers.
 type Config struct {
 	Store Store
 	// Assess gives the gate for a slot: ppi as the image or the device says, 0
@@ -64,6 +65,8 @@ type Config struct {
 	Assess func(slot station.Slot, ppi, missing int) biometrics.Assessor
 	// Portrait cuts the face out of a portrait and gives the JPEG for DG2.
 	Portrait func(image.Image) ([]byte, error)
+	// Finger cuts one finger out of a print and gives the WSQ for DG3.
+	Finger FingerCutter
 	// Hands gives what holds the fingers of one enrolment against each other.
 	Hands func() Hands
 	// Profile is the name of the card profile that cards are ordered with.

@@ -130,7 +130,7 @@ func (l *Line) prepareNext(ctx context.Context, queue Foreseer) error {
 		if !known || l.ahead.has(o.ID) || ctx.Err() != nil {
 			continue
 		}
-		if plan.prepared, err = personalize.Prepare(plan.profile, record(o), l.cfg.Authority); err == nil {
+		if plan.prepared, err = personalize.Prepare(plan.profile, Record(o), l.cfg.Authority); err == nil {
 			l.ahead.put(plan)
 		}
 	}
@@ -149,11 +149,11 @@ func (l *Line) plan(o station.Order) (personalize.Plan, error) {
 	if made := l.ahead.take(o.ID); made.fits(o, profile, l.day()) {
 		return made.prepared.For(string(o.Card))
 	}
-	return personalize.Compile(profile, record(o), l.cfg.Authority)
+	return personalize.Compile(profile, Record(o), l.cfg.Authority)
 }
 
-// record is the short translation Order -> personalize.Record.
-func record(o station.Order) personalize.Record {
+// Record is the short translation Order -> personalize.Record.
+func Record(o station.Order) personalize.Record {
 	r := personalize.Record{Holder: cccd.Holder(o.Citizen), Issue: o.Issue, Expiry: o.Expiry, Portrait: o.Portrait, Chip: string(o.Card)}
 	for _, f := range o.Fingers {
 		r.Fingers = append(r.Fingers, personalize.Finger(f))

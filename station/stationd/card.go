@@ -22,6 +22,7 @@ import (
 	"cardstation/personalize/emrtd"
 	"cardstation/personalize/pki"
 	"cardstation/station"
+	"cardstation/station/enrol"
 	"cardstation/station/issue"
 	"cardstation/station/verify"
 )
@@ -146,8 +147,8 @@ func (c *cardPlanCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	plan, err := personalize.Compile(profile, personalize.Record{Holder: cccd.Holder(order.Citizen), Issue: order.Issue, Expiry: order.Expiry,
-		Portrait: order.Portrait, Chip: "cplc:00000000000000000000"}, keys.authority)
+	order.Card = "cplc:00000000000000000000"
+	plan, err := personalize.Compile(profile, issue.Record(order), keys.authority)
 	if err != nil {
 		return err
 	}
@@ -215,7 +216,11 @@ func (r record) order(profile string, now time.Time) (station.Order, error) {
 			return station.Order{}, err
 		}
 	}
-	o := station.Order{Format: station.Format, ID: "record", Profile: profile, Type: r.Type, Citizen: r.Citizen, Portrait: portrait,
+	fingers, err := r.fingers(now)
+	if err != nil {
+		return station.Order{}, err
+	}
+	o := station.Order{Format: station.Format, ID: "record", Profile: profile, Type: r.Type, Citizen: r.Citizen, Portrait: portrait, Fingers: fingers,
 		Issue: r.Issue, Expiry: r.Expiry, Created: now, Changed: now}
 	if o.Issue == "" {
 		o.Issue = now.Format(time.DateOnly)
@@ -230,6 +235,26 @@ func (r record) order(profile string, now time.Time) (station.Order, error) {
 		}
 	}
 	return o, nil
+}
+
+// fingers are those for DG3, of the record's prints; a citizen under 6 has none.
+func (r record) fingers(now time.Time) ([]station.Finger, error) {
+	if issue.Young(r.Citizen.BirthDate, now) {
+		return nil, nil
+	}
+	var prints []enrol.Print
+	for _, slot := range station.FingerSlots {
+		if f, ok := r.frames[slot.Slot]; ok {
+			prints = append(prints, enrol.Print{FingerSlot: slot, Missing: r.Missing[slot.Slot], Image: func() (biometrics.Image, error) {
+				img, err := biometrics.Decode(f.Data)
+				if f.PPI > 0 {
+					img.PPI = f.PPI
+				}
+				return img, err
+			}})
+		}
+	}
+	return enrol.Fingers(prints, fingerCut)
 }
 
 // portraitFor passes the gate and gives the JPEG for DG2.

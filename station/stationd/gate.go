@@ -2,11 +2,16 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"image"
+	"slices"
+
+	"github.com/disintegration/imaging"
 
 	"cardstation/biometrics"
 	"cardstation/biometrics/face"
 	"cardstation/biometrics/finger"
+	"cardstation/biometrics/wsq"
 	"cardstation/station"
 	"cardstation/station/enrol"
 )
@@ -59,4 +64,38 @@ func fitPortrait(data []byte) ([]byte, error) {
 		return data, nil
 	}
 	return made, err
+}
+
+// dg3Bytes is how large one finger may be on the chip: two of them are within the
+// 32 kB that a chip lets itself be written by offset.
+const dg3Bytes = 14 << 10
+
+// rates are the bits a pixel at which a finger is coded, the FBI's first.
+var rates = []float64{0.75, 0.5, 0.35, 0.25}
+
+// fingerCut implements enrol.FingerCutter.
+func fingerCut(img biometrics.Image, shown []biometrics.Position, wanted biometrics.Position) ([]byte, error) {
+	found, err := finger.Find(img.Image, img.PPI, shown)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(found, func(s finger.Segment) bool { return s.Position == wanted })
+	if i < 0 {
+		return nil, fmt.Errorf("the %s is not among the fingers shown", wanted)
+	}
+	return fingerForChip(found[i].Cut(img.Image), img.PPI)
+}
+
+// fingerForChip codes the picture of one finger, at 500 pixels per inch.
+func fingerForChip(cut *image.Gray, ppi int) ([]byte, error) {
+	if ppi > 750 { // 1000: what a chip has room for is half of it
+		cut = biometrics.Grey(imaging.Resize(cut, cut.Bounds().Dx()/2, 0, imaging.Lanczos))
+	}
+	for _, rate := range rates {
+		data, err := wsq.Encode(cut, wsq.Options{PPI: 500, Rate: rate})
+		if err != nil || len(data) <= dg3Bytes {
+			return data, err
+		}
+	}
+	return nil, fmt.Errorf("a print of %d by %d pixels is too large for the chip", cut.Bounds().Dx(), cut.Bounds().Dy())
 }
