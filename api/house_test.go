@@ -95,9 +95,13 @@ func (readers) Status() []issue.ReaderStatus {
 		{Name: "Office 00 00", Use: "office", State: issue.ReaderEmpty, Since: today}}
 }
 
-type office struct{ events Events }
+type office struct {
+	events Events
+	probe  *verify.Probe // of the last card
+}
 
-func (o *office) Verify(ctx context.Context, by station.Person, reader string, key verify.Key, _ *verify.Probe) (station.Verdict, error) {
+func (o *office) Verify(ctx context.Context, by station.Person, reader string, key verify.Key, probe *verify.Probe) (station.Verdict, error) {
+	o.probe = probe
 	if _, err := key.Printed(); err != nil {
 		return station.Verdict{}, err
 	}
@@ -144,7 +148,8 @@ func newHouse(t testing.TB) *house {
 		t.Fatal(err)
 	}
 	h := &house{db: db, clock: c, log: &bytes.Buffer{}, office: &office{events: db}}
-	h.queue = issue.Queue{Book: db, Keeper: db, Now: c.Now, Portrait: func(raw []byte) ([]byte, error) { return raw, nil }, Profile: func(name string) error {
+	h.queue = issue.Queue{Book: db, Keeper: db, Now: c.Now, Portrait: func(raw []byte) ([]byte, error) { return raw, nil },
+		Fingers: func(all []station.Finger) ([]station.Finger, error) { return all, nil }, Profile: func(name string) error {
 		if name != "softcard" {
 			return errors.New("no such profile")
 		}

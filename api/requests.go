@@ -4,14 +4,17 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
+	"cardstation/biometrics"
 	"cardstation/station"
 	"cardstation/station/issue"
 )
 
 // CredentialRequest is OSIA's: an order for one card. Its biometricData is the
-// portrait; the station cuts and shrinks it to what goes onto the chip. Of a
+// portrait and single fingers; the station cuts and shrinks them to what goes onto the
+// chip. Of a
 // citizen under 6 on the day of issue there may be none (Law 26/2023).
 type CredentialRequest struct {
 	CredentialRequestID string          `json:"credentialRequestId,omitempty" readOnly:"true"`
@@ -19,7 +22,7 @@ type CredentialRequest struct {
 	RequestData         *RequestData    `json:"requestData"`
 	PersonID            string          `json:"personId" minLength:"1" maxLength:"12" doc:"The personal number."`
 	BiographicData      *BiographicData `json:"biographicData"`
-	BiometricData       []BiometricData `json:"biometricData,omitempty" maxItems:"14" doc:"The portrait, which only a citizen under 6 may lack; fingerprints are not taken over from a request yet and are refused."`
+	BiometricData       []BiometricData `json:"biometricData,omitempty" maxItems:"14" doc:"The portrait, which only a citizen under 6 may lack, and at most two single fingers, plain or rolled, for DG3 and the PIV application. What is read back of a finger is that it is there, never its image."`
 	CredentialIDs       []string        `json:"credentialIds,omitempty" readOnly:"true"`
 }
 
@@ -48,6 +51,13 @@ func request(o station.Order) CredentialRequest {
 	v := CredentialRequest{CredentialRequestID: o.ID, Status: requestStatus[o.State], RequestData: data, PersonID: o.Citizen.Number, BiographicData: &bio}
 	if len(o.Portrait) > 0 {
 		v.BiometricData = []BiometricData{{BiometricType: "FACE", BiometricSubType: "PORTRAIT", Image: o.Portrait, MimeType: "image/jpeg", Compression: "JPEG"}}
+	}
+	for _, f := range o.Fingers {
+		b := BiometricData{BiometricType: "FINGER", BiometricSubType: fingers[f.Position], ImpressionType: plain, MimeType: biometrics.WSQ, Compression: "WSQ"}
+		if f.Rolled {
+			b.ImpressionType = rolled
+		}
+		v.BiometricData = append(v.BiometricData, b)
 	}
 	if o.State == station.OrderIssued {
 		v.CredentialIDs = []string{string(o.Card)}
@@ -84,6 +94,8 @@ func (v CredentialRequest) order(id string, old station.Order, now time.Time) (s
 		Citizen: c, Issue: cmp.Or(date(d.ValidFromDate), old.Issue), Expiry: cmp.Or(date(d.ValidToDate), old.Expiry), Created: now.UTC(), Changed: now.UTC()}
 	if o.Portrait, err = v.portrait(cmp.Or(o.Issue, now.Format(time.DateOnly))); err != nil {
 		fields["biometricData"] = err.Error()
+	} else if o.Fingers, err = v.fingers(); err != nil {
+		fields["biometricData"] = err.Error()
 	}
 	if len(fields) > 0 {
 		return o, &station.Error{Kind: station.Correct, What: "the credential request is not in order", Fields: fields}
@@ -99,30 +111,68 @@ func date(t *time.Time) string {
 	return t.Format(time.DateOnly)
 }
 
-// portrait finds the one image that a request carries. A request for a citizen
+// portrait finds the one portrait that a request carries. A request for a citizen
 // who is under 6 on the date of issue needs none.
 func (v CredentialRequest) portrait(issued string) ([]byte, error) {
-	if at := day(issued); len(v.BiometricData) == 0 && at != nil && issue.Young(v.BiographicData.DateOfBirth, *at) {
+	faces := v.biometrics("FACE")
+	if at := day(issued); len(faces) == 0 && at != nil && issue.Young(v.BiographicData.DateOfBirth, *at) {
 		return nil, nil
 	}
-	if len(v.BiometricData) != 1 || v.BiometricData[0].BiometricType != "FACE" || len(v.BiometricData[0].Image) == 0 {
+	if len(faces) != 1 || len(faces[0].Image) == 0 {
 		return nil, station.Errorf(station.Correct, "wants one portrait, as image")
 	}
-	data := v.BiometricData[0].Image
+	data := faces[0].Image
 	if _, err := media(data); err != nil {
 		return nil, err
 	}
 	return data, nil
 }
 
+// biometrics are the request's data of one type.
+func (v CredentialRequest) biometrics(kind string) (all []BiometricData) {
+	for _, b := range v.BiometricData {
+		if b.BiometricType == kind {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
+// mostFingers is how many a card has.
+const mostFingers = 2
+
+// fingers finds the single fingers that a request carries.
+func (v CredentialRequest) fingers() (all []station.Finger, err error) {
+	for _, b := range v.biometrics("FINGER") {
+		position := slices.Index(fingers[:], b.BiometricSubType)
+		if position < 1 || position > int(biometrics.LeftLittle) || len(b.Image) == 0 || b.ImpressionType == "" {
+			return nil, station.Errorf(station.Correct, "a finger wants its own name, its impression type and its image")
+		}
+		if _, err := media(b.Image); err != nil {
+			return nil, err
+		}
+		for _, before := range all {
+			if before.Position == position {
+				return nil, station.Errorf(station.Correct, "%s stands there twice", b.BiometricSubType)
+			}
+		}
+		all = append(all, station.Finger{Position: position, Rolled: b.ImpressionType == rolled, Image: b.Image})
+	}
+	if len(all) > mostFingers {
+		return nil, station.Errorf(station.Correct, "a card has %d fingers at most", mostFingers)
+	}
+	return all, nil
+}
+
 func (s *server) requestRoutes() {
 	const path, tag = "/v1/credentialRequests/{credentialRequestId}", "Credential Request"
 	create := operation(http.MethodPost, path, "createCredentialRequest", tag, "Create a request for a credential", requestWrite)
-	create.DefaultStatus = http.StatusCreated
+	create.DefaultStatus, create.MaxBodyBytes = http.StatusCreated, s.cfg.Limits.Image
 	create.Description = "For a card that no enrolment at this station asks for. An approved enrolment is ordered by itself."
 	handle(s, create, s.createRequest)
 	handle(s, operation(http.MethodGet, path, "readCredentialRequest", tag, "Read a credential request", requestRead), s.readRequest)
 	update := operation(http.MethodPut, path, "updateCredentialRequest", tag, "Update a credential request", requestWrite)
+	update.MaxBodyBytes = s.cfg.Limits.Image
 	update.Description = "One that an enrolment at this station asked for is not changed: its content was approved. Cancel it and enrol again."
 	handle(s, update, s.updateRequest)
 	handle(s, operation(http.MethodPost, path+"/cancel", "cancelCredentialRequest", tag, "Cancel a credential request", requestWrite, requestEnd), s.cancelRequest)

@@ -72,10 +72,13 @@ func (i *inspection) showTerminal(c card.Card) (fingers []byte, row lds.Check) {
 		return nil, undone(CheckTerminal, fmt.Errorf("the chip trusts %s: no certificate here leads on from it", strings.Join(trusted, " and ")))
 	case errors.As(err, &refused) && refused.Header[1] == 0x82 && refused.SW == access.AuthenticationFailed:
 		return nil, lds.Check{Name: CheckTerminal, Result: lds.Failed, Why: "the chip took the terminal's certificate and not its signature: another terminal's keys are in the channel"}
+	case errors.As(err, &refused) && refused.Header[1] == 0x2A:
+		return nil, undone(CheckTerminal, fmt.Errorf("the chip, which trusts %s, refuses a certificate, as one of another authority or as over by its own date: %w%s",
+			strings.Join(trusted, " and "), errors.Unwrap(err), i.overdue()))
 	case err != nil:
 		return nil, undone(CheckTerminal, fmt.Errorf("%w%s", err, i.overdue()))
 	}
-	row = lds.Check{Name: CheckTerminal, Result: lds.Passed}
+	row = lds.Check{Name: CheckTerminal, Result: lds.Passed, Evidence: "the chip trusts " + strings.Join(trusted, " and ") + i.Terminal.name()}
 	got, notes, err := i.reader.Read(c, lds.DG3)
 	switch {
 	case err != nil:
@@ -96,6 +99,16 @@ func (i *inspection) authorities(c card.Card) ([]string, error) {
 		return nil, err
 	}
 	return access.ParseCVCA(raw)
+}
+
+// name is the terminal's own certificate, for the end of a sentence.
+func (t *Terminal) name() string {
+	for _, c := range t.Chain {
+		if c.Authorization.Role() == cvc.Terminal {
+			return fmt.Sprintf(", shown %s, valid until %s", c.Holder, c.Until.Format(time.DateOnly))
+		}
+	}
+	return ""
 }
 
 // overdue says, for the end of a sentence, what is over of the terminal's certificates.

@@ -3,6 +3,7 @@ package issue
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -37,6 +38,9 @@ type Queue struct {
 	// Portrait makes of a JPEG what goes into DG2, the same each time; an error
 	// refuses it.
 	Portrait func([]byte) ([]byte, error)
+	// Fingers makes of prints of single fingers what goes into DG3, the same each
+	// time; an error refuses them.
+	Fingers func([]station.Finger) ([]station.Finger, error)
 	// Poke tells the line that an order may wait; may be nil.
 	Poke func()
 }
@@ -102,10 +106,25 @@ func (q Queue) check(o *station.Order) error {
 			faults["portrait"] = err.Error()
 		}
 	}
+	if err := q.checkFingers(o, issued); err != nil {
+		faults["fingers"] = err.Error()
+	}
 	if len(faults) > 0 {
 		return &station.Error{Kind: station.Correct, What: fmt.Sprintf("order %.64q cannot be made", o.ID), Fields: faults, Hint: "mend the fields named and send the order again"}
 	}
 	return nil
+}
+
+// checkFingers brings an order's fingers into the form for the chip.
+func (q Queue) checkFingers(o *station.Order, issued time.Time) (err error) {
+	switch {
+	case len(o.Fingers) == 0:
+		return nil
+	case Young(o.Citizen.BirthDate, issued):
+		return errors.New("no fingerprints are kept of a child under 6")
+	}
+	o.Fingers, err = q.Fingers(o.Fingers)
+	return err
 }
 
 // Young tells whether a citizen, born on a calendar date, is under 6 on a day: no

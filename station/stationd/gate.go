@@ -99,3 +99,26 @@ func fingerForChip(cut *image.Gray, ppi int) ([]byte, error) {
 	}
 	return nil, fmt.Errorf("a print of %d by %d pixels is too large for the chip", cut.Bounds().Dx(), cut.Bounds().Dy())
 }
+
+// fitFingers gives the fingers for DG3 of prints sent with an order: those that were
+// made for the chip before stay as they are.
+func fitFingers(all []station.Finger) ([]station.Finger, error) {
+	var out []station.Finger
+	for _, f := range all {
+		p := biometrics.Position(f.Position)
+		img, err := biometrics.Decode(f.Image)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p, err)
+		}
+		if why := refusal(finger.Assessor{Position: p, Impression: impression(f.Rolled), PPI: img.PPI}, img); why != "" {
+			return nil, fmt.Errorf("%s refused: %s", p, why)
+		}
+		if img.Media != biometrics.WSQ || len(f.Image) > dg3Bytes || img.PPI > 750 {
+			if f.Image, err = fingerCut(img, []biometrics.Position{p}, p); err != nil {
+				return nil, fmt.Errorf("%s: %w", p, err)
+			}
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}

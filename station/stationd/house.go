@@ -114,7 +114,7 @@ func build(cfg config, f fittings) (*house, error) {
 	h.queue = issue.Queue{Book: db, Keeper: db, Now: clock, Poke: h.line.Poke, Profile: func(name string) error {
 		_, err := personalize.LoadProfile(name)
 		return err
-	}, Portrait: fitPortrait}
+	}, Portrait: fitPortrait, Fingers: fitFingers}
 	h.slots = &slots{drivers: f.drivers, office: cfg.Office, line: h.line, busy: map[string]bool{}}
 	h.office = verify.New(verify.Config{Slots: h.slots, Trust: trust, Revocations: db, Terminal: terminal, Matcher: matcher{}, Record: db, Now: clock, Log: f.log})
 	h.desk = enrol.New(enrol.Config{Store: db, Assess: assess, Portrait: portrait, Finger: fingerCut, Hands: newHands, Profile: cfg.Profile, Now: clock})
