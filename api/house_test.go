@@ -150,11 +150,11 @@ func newHouse(t testing.TB) *house {
 	h := &house{db: db, clock: c, log: &bytes.Buffer{}, office: &office{events: db}}
 	h.queue = issue.Queue{Book: db, Keeper: db, Now: c.Now, Portrait: func(raw []byte) ([]byte, error) { return raw, nil },
 		Fingers: func(all []station.Finger) ([]station.Finger, error) { return all, nil }, Profile: func(name string) error {
-		if name != "softcard" {
-			return errors.New("no such profile")
-		}
-		return nil
-	}}
+			if name != "softcard" {
+				return errors.New("no such profile")
+			}
+			return nil
+		}}
 	desk := enrol.New(enrol.Config{Store: db, Now: c.Now, Profile: "softcard",
 		Assess:   func(station.Slot, int, int) biometrics.Assessor { return gate{} },
 		Portrait: func(image.Image) ([]byte, error) { return portraitJPEG(), nil },
