@@ -47,9 +47,12 @@ func (c *keysInitCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	seal := c.sealing()
+	seal, what := c.sealing(), "make keys"
+	if o.Demo {
+		what = "make demo keys"
+	}
 	if err := pki.Init(dir, o, seal); err != nil {
-		return &station.Error{Kind: station.Correct, What: "make keys", Err: err, Hint: sealHint(err, "stationd keys init --help tells what is asked for")}
+		return &station.Error{Kind: station.Correct, What: what, Err: err, Hint: sealHint(err, "stationd keys init --help tells what is asked for")}
 	}
 	return s.show(map[string]any{"folder": dir, "demo": o.Demo, "sealed": seal != nil}, func(w io.Writer) {
 		kind := "keys of " + o.Country
