@@ -118,9 +118,10 @@ func build(cfg config, f fittings) (*house, error) {
 	h.slots = &slots{drivers: f.drivers, office: cfg.Office, line: h.line, busy: map[string]bool{}}
 	h.office = verify.New(verify.Config{Slots: h.slots, Trust: trust, Revocations: db, Terminal: terminal, Matcher: matcher{}, Record: db, Now: clock, Log: f.log})
 	h.desk = enrol.New(enrol.Config{Store: db, Assess: assess, Portrait: portrait, Finger: fingerCut, Hands: newHands, Profile: cfg.Profile, Now: clock})
+	sent := &transactions{origin: cfg.Station, image: h.desk.Image}
 	h.server = api.Server(api.New(api.Config{
 		Desk: h.desk, Queue: h.queue, Cards: issue.Cards{Drawer: db, Keeper: db}, Readers: h.slots, Office: h.office,
-		People: db, Events: db, Profiles: profiles(), Sensor: f.sensor, Simulated: f.simulated, Station: cfg.Station, Log: f.log, Now: clock,
+		People: db, Events: db, Profiles: profiles(), Sensor: f.sensor, Transaction: sent.file, Simulated: f.simulated, Station: cfg.Station, Log: f.log, Now: clock,
 	}), cfg.Listen)
 	return h, nil
 }

@@ -2,17 +2,13 @@ package main
 
 import (
 	"fmt"
-	"image"
 	"io"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"cardstation/biometrics"
-	"cardstation/biometrics/finger"
 	"cardstation/biometrics/itl"
-	"cardstation/biometrics/wsq"
 	"cardstation/station"
 )
 
@@ -128,6 +124,9 @@ type itlWriteCmd struct {
 	Origin      string  `default:"STATION" help:"Agency that it comes from (1.008)."`
 	Control     string  `help:"Its own number (1.009); made of origin and time if not given."`
 	BPP         float64 `name:"bpp" default:"0.75" help:"Bits a pixel to aim at where a print is not WSQ yet."`
+	Minutiae    bool    `help:"The minutiae of each rolled finger too (Type-9)."`
+
+	FixedResolution bool `help:"Rolled prints of 500 ppi as Type-4, which has no place for a quality."`
 }
 
 func (c *itlWriteCmd) Run(s *session) error {
@@ -135,7 +134,7 @@ func (c *itlWriteCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	e, err := r.transaction(c.BPP)
+	e, err := r.dossier(paper{bpp: c.BPP, minutiae: c.Minutiae, fixed: c.FixedResolution}).transaction()
 	if err != nil {
 		return err
 	}
@@ -160,114 +159,11 @@ func (c *itlWriteCmd) Run(s *session) error {
 			unboxed = append(unboxed, pos.String())
 		}
 	}
-	result := map[string]any{"file": c.Out, "bytes": len(raw), "control": e.Control, "prints": len(e.Prints), "faces": len(e.Faces), "missing": len(e.Missing), "withoutBoxes": unboxed}
+	result := map[string]any{"file": c.Out, "bytes": len(raw), "control": e.Control, "prints": len(e.Prints), "faces": len(e.Faces), "missing": len(e.Missing), "samples": len(e.Samples), "withoutBoxes": unboxed}
 	return s.show(result, func(w io.Writer) {
 		for _, name := range unboxed {
 			fmt.Fprintf(w, "%s: without boxes, the fingers that should be there could not be told\n", name)
 		}
 		fmt.Fprintf(w, "%s: %d bytes, %d prints, %d faces, %d fingers missing, number %s\n", c.Out, len(raw), len(e.Prints), len(e.Faces), len(e.Missing), e.Control)
 	})
-}
-
-// transaction is what a record has to say in a transaction: name, birth date, sex and
-// personal number in the Type-2 fields that the FBI's EBTS has for them, the prints
-// as WSQ with a box round each finger of a slap, the portrait, the missing fingers.
-func (r record) transaction(bpp float64) (itl.Enrolment, error) {
-	if r.frames[station.Portrait].Media == biometrics.WSQ {
-		return itl.Enrolment{}, &station.Error{Kind: station.Correct, What: "portrait in WSQ, which is for fingers", Hint: "give a PNG or JPEG file"}
-	}
-	one := func(field int, value string) itl.Detail {
-		return itl.Detail{Field: field, Subfields: [][]string{{value}}}
-	}
-	e := itl.Enrolment{
-		Person: []itl.Detail{one(17, r.Citizen.Number), one(18, r.Citizen.Name),
-			one(22, strings.ReplaceAll(r.Citizen.BirthDate, "-", "")), one(24, r.Citizen.Sex)},
-		Missing: r.missing(),
-		Faces:   []itl.Face{{Image: r.frames[station.Portrait].Data, Pose: "F"}},
-	}
-	for _, f := range station.FingerSlots {
-		frame, ok := r.frames[f.Slot]
-		if !ok {
-			continue
-		}
-		p, err := printOf(f, frame.Data, frame.PPI, e.Missing, bpp)
-		if err != nil {
-			return e, &station.Error{Kind: station.Correct, What: string(f.Slot), Err: err}
-		}
-		e.Prints = append(e.Prints, p)
-	}
-	return e, nil
-}
-
-// missing lists the fingers that any slot says are missing, once each.
-func (r record) missing() []itl.Missing {
-	var all []itl.Missing
-	known := map[int]bool{}
-	for _, f := range station.FingerSlots {
-		for _, m := range r.Missing[f.Slot] {
-			why := itl.Unprintable
-			if m.Presence == "AMPUTATED" {
-				why = itl.Amputated
-			}
-			if !known[m.Position] {
-				all = append(all, itl.Missing{Finger: m.Position, Why: why})
-			}
-			known[m.Position] = true
-		}
-	}
-	return all
-}
-
-// printOf makes a transaction's print of a capture. One that is WSQ goes as it is.
-func printOf(f station.FingerSlot, data []byte, ppi int, missing []itl.Missing, bpp float64) (itl.Print, error) {
-	p := itl.Print{Position: f.Position, Impression: int(biometrics.LivePlain), Image: data, PPI: ppi}
-	if f.Rolled {
-		p.Impression = int(biometrics.LiveRolled)
-	}
-	img, err := biometrics.Decode(data)
-	if err != nil {
-		return p, err
-	}
-	if ppi == 0 {
-		return p, &station.Error{Kind: station.Correct, What: "the image does not say its resolution", Hint: `say it in the record: "ppi": 500`}
-	}
-	if img.Media != biometrics.WSQ {
-		if p.Image, err = wsq.Encode(biometrics.Grey(img), wsq.Options{Rate: bpp, PPI: ppi}); err != nil {
-			return p, err
-		}
-	}
-	if !f.Rolled {
-		p.Segments = boxes(img, ppi, there(biometrics.Position(f.Position), missing))
-	}
-	return p, nil
-}
-
-// there are the fingers of a position that are not missing.
-func there(p biometrics.Position, missing []itl.Missing) []biometrics.Position {
-	var out []biometrics.Position
-	for _, f := range p.Fingers() {
-		gone := false
-		for _, m := range missing {
-			gone = gone || m.Finger == int(f)
-		}
-		if !gone {
-			out = append(out, f)
-		}
-	}
-	return out
-}
-
-// boxes finds the fingers of a slap (14.021, which may be left out): none where fewer
-// are seen than should be, or more.
-func boxes(img image.Image, ppi int, expected []biometrics.Position) []itl.Segment {
-	found, err := finger.Find(img, ppi, expected)
-	if err != nil {
-		return nil
-	}
-	var out []itl.Segment
-	for _, s := range found {
-		b := s.Box.Sub(img.Bounds().Min)
-		out = append(out, itl.Segment{Finger: int(s.Position), Left: b.Min.X, Right: b.Max.X - 1, Top: b.Min.Y, Bottom: b.Max.Y - 1})
-	}
-	return out
 }

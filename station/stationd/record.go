@@ -9,11 +9,15 @@ import (
 	"image/color"
 	"image/draw"
 	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"cardstation/biometrics"
+	"cardstation/biometrics/itl"
+	records "cardstation/biometrics/record"
 	"cardstation/biometrics/synth"
 	"cardstation/devices/capture"
 	"cardstation/personalize/cccd"
@@ -31,10 +35,24 @@ type record struct {
 	PPI      int                                `json:"ppi,omitempty"`      // of the prints whose file does not say it
 	Prints   map[station.Slot]paths             `json:"prints"`
 	Missing  map[station.Slot][]station.Missing `json:"missing,omitempty"`
+	Samples  []sampleFile                       `json:"samples,omitempty"`
 	// Simulated says that no person stands behind the images.
 	Simulated bool `json:"simulated,omitempty"`
 
-	frames map[station.Slot]capture.Frame
+	frames  map[station.Slot]capture.Frame
+	samples []itl.Sample
+}
+
+// sampleFile is an opaque sample of another modality: an iris, a voice, a DNA profile.
+type sampleFile struct {
+	Kind    string `json:"kind"` // a row of biometrics/record.Kinds
+	File    string `json:"file"`
+	Subtype uint8  `json:"subtype,omitempty"` // 1 right, 2 left
+	Owner   uint16 `json:"owner,omitempty"`   // of its format, as registered with IBIA; 0 is the kind's own
+	Format  uint16 `json:"format,omitempty"`
+	// Fields are what the record type of its own (Type-11, Type-18) says beside the data,
+	// by field number: subfields of information items.
+	Fields map[int][][]string `json:"fields,omitempty"`
 }
 
 // paths is one file, or several that are laid side by side from left to right
@@ -87,6 +105,13 @@ func loadRecord(path string) (record, error) {
 			}
 		}
 	}
+	for _, one := range r.Samples {
+		sample, err := one.load(dir)
+		if err != nil {
+			return r, err
+		}
+		r.samples = append(r.samples, sample)
+	}
 	for slot := range r.Prints {
 		if !known[slot] {
 			return r, station.Errorf(station.Correct, "record %s: no capture is called %q", path, slot)
@@ -125,6 +150,23 @@ func (r record) frame(dir string, files paths, ppi int) (capture.Frame, error) {
 	data, err := sideBySide(images)
 	f.Data, f.Media = data, "image/png"
 	return f, err
+}
+
+// load reads a sample's file.
+func (f sampleFile) load(dir string) (itl.Sample, error) {
+	name := f.File
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return itl.Sample{}, &station.Error{Kind: station.Correct, What: "read sample", Err: err}
+	}
+	s := itl.Sample{Opaque: records.Opaque{Kind: f.Kind, Subtype: f.Subtype, Owner: f.Owner, Format: f.Format, Data: data}}
+	for _, number := range slices.Sorted(maps.Keys(f.Fields)) {
+		s.Fields = append(s.Fields, itl.Items(number, f.Fields[number]...))
+	}
+	return s, nil
 }
 
 // sideBySide lays grey images next to each other on white, as PNG.

@@ -1,17 +1,59 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"cardstation/biometrics"
 	"cardstation/biometrics/finger"
+	"cardstation/devices/capture"
 	"cardstation/station"
 )
 
 // fingerSequenceCmd holds the thirteen captures of a record against each other.
 type fingerSequenceCmd struct {
-	Record string `arg:"" type:"existingfile" help:"Record with the prints (see card record)."`
+	Record string `arg:"" type:"path" help:"Record with the prints (see card record), its folder, or a folder of files named by their captures: plain-right-four.wsq, rolled-left-thumb.png."`
+	PPI    int    `name:"ppi" help:"Resolution of the files of a folder that do not say it."`
+}
+
+// load reads the record. A folder without one is a record of the files in it.
+func (c *fingerSequenceCmd) load() (record, error) {
+	info, err := os.Stat(c.Record)
+	if err != nil {
+		return record{}, &station.Error{Kind: station.Correct, What: "read record", Err: err}
+	}
+	path := filepath.Join(c.Record, "record.json")
+	if !info.IsDir() {
+		path = c.Record
+	} else if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return c.folder()
+	}
+	return loadRecord(path)
+}
+
+// folder is a record of the prints that have their captures' names.
+func (c *fingerSequenceCmd) folder() (record, error) {
+	r := record{PPI: c.PPI, frames: map[station.Slot]capture.Frame{}}
+	for _, f := range station.FingerSlots {
+		files, err := filepath.Glob(filepath.Join(c.Record, string(f.Slot)+".*"))
+		if err != nil || len(files) > 1 {
+			return r, station.Errorf(station.Correct, "%s: several files, one is wanted", f.Slot)
+		}
+		if len(files) == 0 {
+			continue
+		}
+		if r.frames[f.Slot], err = r.frame("", paths(files), c.PPI); err != nil {
+			return r, err
+		}
+	}
+	if len(r.frames) == 0 {
+		return r, &station.Error{Kind: station.Correct, What: "no print in " + c.Record, Hint: "name each file by its capture, as plain-right-four.wsq or rolled-left-thumb.png"}
+	}
+	return r, nil
 }
 
 // sequenceRow is one finding, with the captures to take again by name.
@@ -24,7 +66,7 @@ type sequenceRow struct {
 // Run exits 3 where a hand or finger is not the one it should be; what could not be
 // told is shown and does not count.
 func (c *fingerSequenceCmd) Run(s *session) error {
-	r, err := loadRecord(c.Record)
+	r, err := c.load()
 	if err != nil {
 		return err
 	}
