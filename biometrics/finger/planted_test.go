@@ -49,7 +49,8 @@ func away(rng *rand.Rand, from, to float64) (dx, dy float64) {
 // a leaning and winding seam the ridges lie elsewhere.
 func slid(g *image.Gray, rng *rand.Rand) *image.Gray {
 	dx, dy := away(rng, 3, 9)
-	at, lean := float64(g.Rect.Dx())*(0.35+0.3*rng.Float64()), 0.1*(rng.Float64()-0.5)
+	from, to := breadth(g)
+	at, lean := float64(from)+float64(to-from)*(0.35+0.3*rng.Float64()), 0.1*(rng.Float64()-0.5)
 	return redrawn(g, func(x, y int) float64 {
 		if float64(x) > at+lean*float64(y-g.Rect.Dy()/2)+5*math.Sin(float64(y)/60) {
 			return shifted(g, x-int(math.Round(dx)), y-int(math.Round(dy)))
@@ -90,9 +91,9 @@ func lightest(g *image.Gray, reach int) *image.Gray {
 	return mapped(darkest(mapped(g, turned), reach), turned)
 }
 
-// narrowed wipes the left or the right of a print, so that two thirds of it are left.
-func narrowed(g *image.Gray, left bool) *image.Gray {
-	from, to := g.Rect.Dx(), 0
+// breadth is from where to where a print has ink.
+func breadth(g *image.Gray) (from, to int) {
+	from = g.Rect.Dx()
 	for x := range g.Rect.Dx() {
 		dark := 0
 		for y := range g.Rect.Dy() {
@@ -104,6 +105,12 @@ func narrowed(g *image.Gray, left bool) *image.Gray {
 			from, to = min(from, x), max(to, x)
 		}
 	}
+	return from, to
+}
+
+// narrowed wipes a third of a print off its left or its right.
+func narrowed(g *image.Gray, left bool) *image.Gray {
+	from, to := breadth(g)
 	part := image.Rect(0, 0, from+(to-from)*35/100, g.Rect.Dy())
 	if !left {
 		part = image.Rect(to-(to-from)*35/100, 0, g.Rect.Dx(), g.Rect.Dy())

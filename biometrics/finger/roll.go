@@ -11,13 +11,14 @@ const (
 )
 
 // What movement a roll may show; what the measures are is said at slip, swing and twice. Each
-// lies above all of 210 good rolls, ten of them real, the others of package synth. Of the same
-// rolls with a slip of 3 to 9 pixels planted 64 of 210 were above, with a second touch 48 and
-// smeared 204: so a smear refuses a roll, and the two others, which are missed more often than
-// found, are advice. Neither slips nor second touches have been measured on real fingers.
-// TestPlantedFaultsOfARollAreSaid measures again, with CARDSTATION_HANDS=20.
+// lies above all good rolls that were measured: 210, and 110 for the slip, ten of them real, the
+// others of package synth. With slips of 3 to 9 pixels planted 112 of 220 were above, with second
+// touches 48 of 210 and with smears 204 of 210: so a smear refuses a roll, and the two others,
+// which are missed about as often as found or oftener, are advice. None of the three has been
+// measured on real fingers that did it. TestPlantedFaultsOfARollAreSaid measures again, with
+// CARDSTATION_HANDS=20.
 const (
-	mostSlip   = 6.0
+	mostSlip   = 10.0
 	mostSmear  = 0.35
 	mostDouble = 0.28
 )

@@ -3,25 +3,34 @@ package finger
 import (
 	"image"
 	"math"
+	"slices"
 )
 
 // Where a finger slides while it rolls, the ridges taken before and after do not meet: there is
-// a seam, more or less upright, across which their phases differ. It is looked for at places
+// a seam, more or less upright, across which all are off by one shift. It is looked for at places
 // seamStep apart by comparing the ridges seamAway to either side, along the ridge.
 const (
-	seamStep = 8
-	seamAway = 8    // pixels
-	steepest = 0.35 // cosine of a ridge's direction: what is more upright does not cross the seam
-	brokenAt = 0.2  // cosine of the phase difference below which a ridge counts as broken
-	seamSway = 2.0  // what a step to the side costs, so that the seam stays upright
+	seamStep  = 8
+	seamAway  = 8    // pixels
+	steepest  = 0.35 // cosine of a ridge's direction: what is more upright does not cross the seam
+	seamSway  = 3.0  // what a step to the side costs, so that the seam stays upright
+	seamDoubt = 0.1  // what a ridge costs that no shift makes meet better
 )
 
-// crossing is how the ridges go on at one place: the cosine of the phase difference, 1 where
-// they meet, and how much the place counts.
-type crossing struct{ meet, weight float64 }
+// The shifts that are tried, in pixels; the least is the square of its length.
+const (
+	leastShift = 8
+	mostShift  = 10
+	shiftStep  = 2
+)
 
-// slip looks for the seam along which the most ridges are broken and says how many they are:
-// the sum, along the seam, of how far each lies under brokenAt.
+// crossing is how the ridges go on at one place: by what phase they are off, what a shift by a
+// pixel to the right or down makes of it, in radians, and how much the place counts.
+type crossing struct{ phase, right, down, weight float64 }
+
+// slip says how many ridges of a seam meet better by a shift than without: the sum, along the
+// seam and with the shift where it is greatest, of the cosines of what is left of their phases
+// less those of the phases.
 func (f field) slip(g *image.Gray, d directions, print mask) float64 {
 	w, h := f.w*blockSize/seamStep, f.h*blockSize/seamStep
 	if w == 0 || h == 0 {
@@ -37,7 +46,17 @@ func (f field) slip(g *image.Gray, d directions, print mask) float64 {
 			}
 		}
 	})
-	return weakest(all, w)
+	const side = 2*mostShift/shiftStep + 1
+	var best [side]float64
+	bands(side, func(row int) {
+		dy := row*shiftStep - mostShift
+		for dx := -mostShift; dx <= mostShift; dx += shiftStep {
+			if r := dx*dx + dy*dy; r >= leastShift && r <= mostShift*mostShift {
+				best[row] = max(best[row], mended(all, w, float64(dx), float64(dy)))
+			}
+		}
+	})
+	return slices.Max(best[:])
 }
 
 // meet compares the ridges to the left and to the right of a place.
@@ -51,11 +70,8 @@ func meet(g *image.Gray, x, y int, re, im, period float64) crossing {
 	left := tone(g, float64(x)-dx, float64(y)-dy, -sin, cos, period)
 	right := tone(g, float64(x)+dx, float64(y)+dy, -sin, cos, period)
 	both := right * complex(real(left), -imag(left))
-	size := math.Hypot(real(both), imag(both))
-	if size == 0 {
-		return crossing{}
-	}
-	return crossing{real(both) / size, math.Hypot(re, im) * math.Abs(cos)}
+	turn := 2 * math.Pi / period
+	return crossing{math.Atan2(imag(both), real(both)), sin * turn, -cos * turn, math.Hypot(re, im) * math.Abs(cos)}
 }
 
 // tone is the wave of a period in the profile about x, y in the direction ux, uy, six pixels
@@ -91,25 +107,24 @@ func waveStep(period float64) complex128 {
 	return complex(cos, sin)
 }
 
-// weakest finds the way from the upper to the lower edge along which the most is broken.
-func weakest(all []crossing, w int) float64 {
-	cost, next := make([]float64, w), make([]float64, w)
+// mended finds the way from the upper to the lower edge along which a shift mends the most.
+func mended(all []crossing, w int, dx, dy float64) float64 {
+	sum, next := make([]float64, w), make([]float64, w)
 	for i := 0; i < len(all); i += w {
 		for x := range w {
-			best := cost[x]
+			best := sum[x]
 			if x > 0 {
-				best = min(best, cost[x-1]+seamSway)
+				best = max(best, sum[x-1]-seamSway)
 			}
 			if x < w-1 {
-				best = min(best, cost[x+1]+seamSway)
+				best = max(best, sum[x+1]-seamSway)
 			}
-			next[x] = best + all[i+x].weight*(all[i+x].meet-brokenAt)
+			if c := all[i+x]; c.weight > 0 {
+				best += c.weight * (math.Cos(c.phase-dx*c.right-dy*c.down) - math.Cos(c.phase) - seamDoubt)
+			}
+			next[x] = best
 		}
-		cost, next = next, cost
+		sum, next = next, sum
 	}
-	least := 0.0
-	for _, c := range cost {
-		least = min(least, c)
-	}
-	return 0 - least // not -least, which may be -0
+	return max(0, slices.Max(sum))
 }
