@@ -1,8 +1,11 @@
 package finger_test
 
 import (
+	"bytes"
 	"image"
+	"image/jpeg"
 	"math"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -108,6 +111,36 @@ func extracted(t testing.TB, img image.Image) finger.Template {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// TestARollMayComeAsAStreamOfJPEGs compresses the frames, as MOSIP's scanners send them, over a
+// platen that is not clean.
+func TestARollMayComeAsAStreamOfJPEGs(t *testing.T) {
+	const p = biometrics.RightIndex
+	frames := rollingHands().Roll(p, 2, synth.Motion{Speed: 2})
+	r, err := finger.NewRoll(p, synth.PPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(4, 4))
+	for i, f := range frames.Frames {
+		dirty := redrawn(f, func(x, y int) float64 { return shifted(f, x, y) - 12*float64(x)/800 - 4*rng.Float64() })
+		var buf bytes.Buffer
+		if err := jpeg.Encode(&buf, dirty, &jpeg.Options{Quality: 70}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Add(decoded(t, buf.Bytes()), frames.Times[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	img, q, _, err := r.Finish()
+	if err != nil || !q.Accepted() {
+		t.Fatal(q.Reasons(), err)
+	}
+	whole := extracted(t, frames.Whole)
+	if same, self := finger.Match(extracted(t, img), whole), finger.Match(whole, whole); same < 0.6*self {
+		t.Errorf("match %.0f of %.0f with the whole", same, self)
+	}
 }
 
 func TestWhatGoesWrongInARollIsSaid(t *testing.T) {
