@@ -74,6 +74,7 @@ func iris(t record.Template) (record.Opaque, error) {
 	for _, k := range record.Kinds {
 		if k.Type == irisType && k.Owner == o.Owner && k.Format == o.Format {
 			o.Kind, o.Owner, o.Format = k.Name, 0, 0
+			break
 		}
 	}
 	again, err := o.Template()
