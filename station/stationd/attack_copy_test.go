@@ -14,6 +14,7 @@ import (
 	"cardstation/personalize/cccd"
 	"cardstation/personalize/emrtd"
 	"cardstation/personalize/lds"
+	"cardstation/personalize/pki"
 	"cardstation/station"
 )
 
@@ -49,6 +50,15 @@ func (s *scene) other(id lds.FileID) []byte {
 	return takeApart(s.t, s.states[1]).files[id].Data
 }
 
+// opens has the office read the fingerprints.
+func (s *scene) opens() { s.terminal = s.line.keys.terminal }
+
+// strangers are another country's terminals.
+func strangers() (*pki.Terminals, error) {
+	t, err := pki.NewTerminals(pki.Options{Country: "XX", Demo: true})
+	return &t, err
+}
+
 // groups are the data groups that the chip has.
 func (s *scene) groups() lds.Files {
 	groups := lds.Files{}
@@ -65,6 +75,14 @@ func (d *den) copies() []attack {
 	failed, undone := station.Failed, station.NotDone
 	return []attack{
 		d.deceives("nothing: the genuine card", station.Valid, "", "", func(*scene) {}),
+		d.deceives("nothing: the genuine card and a terminal", station.Valid, "", "", (*scene).opens),
+		d.deceives("another person's fingers", station.NotValid, lds.HashCheck(lds.DG3), failed, func(s *scene) {
+			s.opens()
+			s.chip.put(lds.Files{lds.DG3: s.other(lds.DG3)})
+		}),
+		d.deceives("a stranger's terminal", station.Valid, emrtd.CheckTerminal, undone, func(s *scene) {
+			s.terminal = terminalOf(must(strangers()))
+		}),
 		d.deceives("all files on another chip", station.NotValid, emrtd.CheckActive, failed, (*scene).otherChip),
 		d.deceives("all files on another chip, which has the active key", station.NotValid, emrtd.CheckChip, failed, func(s *scene) { s.chip.set(s.t, staticKey, newPKCS8()) }),
 		d.deceives("a copy without DG14 and DG15, EF.COM made anew", station.NotValid, lds.CheckCommon, failed, func(s *scene) {

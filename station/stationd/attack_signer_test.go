@@ -245,7 +245,7 @@ func (d *den) objects() []attack {
 		d.deceives("EF.SOD has a hash of a DG12 that is not there", station.NotValid, lds.CheckCommon, failed, hashed(crypto.SHA256, func(g map[lds.FileID][]byte) { g[lds.DG12] = g[lds.DG1] })),
 		d.deceives("EF.SOD and EF.COM list a DG12 that the chip does not give", station.NotChecked, lds.HashCheck(lds.DG12), undone, func(s *scene) {
 			hashed(crypto.SHA256, func(g map[lds.FileID][]byte) { g[lds.DG12] = g[lds.DG1] })(s)
-			s.lists(lds.DG1, lds.DG2, lds.DG12, lds.DG13, lds.DG14, lds.DG15)
+			s.lists(lds.DG1, lds.DG2, lds.DG3, lds.DG12, lds.DG13, lds.DG14, lds.DG15)
 		}),
 		d.deceives("DG13 that the chip does not give", station.NotChecked, lds.HashCheck(lds.DG13), undone, func(s *scene) { s.drop(lds.DG13) }),
 		d.deceives("DG2 that the chip does not give", station.NotChecked, lds.HashCheck(lds.DG2), undone, func(s *scene) { s.drop(lds.DG2) }),

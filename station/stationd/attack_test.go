@@ -10,6 +10,7 @@ import (
 
 	"cardstation/devices/card"
 	"cardstation/devices/softcard"
+	"cardstation/personalize/emrtd"
 	"cardstation/personalize/lds"
 	"cardstation/personalize/pki"
 	"cardstation/station"
@@ -168,6 +169,9 @@ type scene struct {
 	list  verify.Revocations
 	front func(card.Channel) card.Channel // stands before the chip
 	plays card.Channel                    // in place of the chip
+
+	terminal *emrtd.Terminal // nil: an office that opens no fingerprints
+	probe    *verify.Probe
 }
 
 // deceives is an attack on an office: the verdict that it must get, and the row that
@@ -213,7 +217,7 @@ func (d *den) verdict(t testing.TB, play func(*scene)) (station.Verdict, lds.Fil
 		channel = s.front(channel)
 	}
 	bounded := &counting{Channel: channel}
-	v, files, err := verify.Judge(t.Context(), card.Over(bounded), s.key, s.trust, s.list, s.now)
+	v, files, err := verify.Means{Trust: s.trust, Revocations: s.list, Terminal: s.terminal, Matcher: matcher{}, Now: s.now}.Judge(t.Context(), card.Over(bounded), s.key, s.probe)
 	if err != nil {
 		t.Fatal(err)
 	}
