@@ -155,10 +155,14 @@ func newHouse(t testing.TB) *house {
 			}
 			return nil
 		}}
+	known, err := enrol.OpenGallery(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
 	desk := enrol.New(enrol.Config{Store: db, Now: c.Now, Profile: "softcard",
 		Assess:   func(station.Slot, int, int) biometrics.Assessor { return gate{} },
 		Portrait: func(image.Image) ([]byte, error) { return portraitJPEG(), nil },
-		Hands:    func() enrol.Hands { return noHands{} }})
+		Hands:    func() enrol.Hands { return noHands{} }, Known: known})
 	for _, login := range slices.Sorted(maps.Keys(people)) {
 		roles := people[login]
 		p := station.Person{Format: station.Format, Login: login, Name: "Person " + login, Roles: roles, Password: passwordHash()}

@@ -19,14 +19,16 @@ import (
 const normal = 5
 
 // Finalize ends the work at the desk. It refuses, with the fields and slots
-// that are not in order, until all is there, and then until a supervisor has
-// confirmed the missing fingers whose reasons want it (CallSupervisor). A final
-// enrolment stays as it is.
+// that are not in order, until all is there and all fingers are the right ones, and then
+// until a supervisor has confirmed the missing fingers and those known from before whose
+// reasons want it (CallSupervisor). A final enrolment stays as it is.
 func (d *Desk) Finalize(ctx context.Context, by station.Person, id string) (station.Enrolment, error) {
 	what := "finalize enrolment " + id
 	if err := may(by, station.RoleDesk, what); err != nil {
 		return station.Enrolment{}, err
 	}
+	d.final.Lock()
+	defer d.final.Unlock()
 	seen, err := d.Get(ctx, id)
 	if err != nil || seen.State == station.EnrolmentFinal {
 		return seen, err
@@ -35,8 +37,13 @@ func (d *Desk) Finalize(ctx context.Context, by station.Person, id string) (stat
 	if err != nil {
 		return seen, err
 	}
+	prints, err := kept(r.rolls)
+	if err != nil {
+		return seen, err
+	}
+	now := d.now()
 	var refusal error // what is written is why
-	e, err := d.change(ctx, id, func(e *station.Enrolment, now time.Time) ([]station.Event, error) {
+	e, err := d.cfg.Store.FinalizeEnrolment(ctx, id, prints, func(e *station.Enrolment) ([]station.Event, error) {
 		if e.State == station.EnrolmentFinal {
 			return nil, nil
 		}
@@ -56,10 +63,13 @@ func (d *Desk) Finalize(ctx context.Context, by station.Person, id string) (stat
 		}
 		e.State, e.Final = station.EnrolmentFinal, &station.Word{By: by.Login, At: now}
 		touch(e, by, now)
-		return append(events, event(station.EnrolmentFinalized, id, by, nil)), nil
+		return append(events, event(station.EnrolmentFinalized, id, by, r.told())), nil
 	})
 	if err == nil {
 		err = refusal
+	}
+	if err == nil {
+		err = d.cfg.Known.Add(id, prints)
 	}
 	return e, err
 }
@@ -70,8 +80,8 @@ func (d *Desk) refusal(e station.Enrolment, what string) error {
 		return correct(what, wrong)
 	}
 	if open := doubts(e); len(open) > 0 {
-		return &station.Error{Kind: station.CallSupervisor, What: what, Err: errors.New("missing fingers are not confirmed"), Fields: open,
-			Hint: "a supervisor who did not describe them has to confirm that they are missing"}
+		return &station.Error{Kind: station.CallSupervisor, What: what, Err: errors.New("a supervisor's word is needed"), Fields: open,
+			Hint: "a supervisor who did not take or describe them has to decide"}
 	}
 	return nil
 }

@@ -8,7 +8,8 @@
 // that are described as missing after a refused try, or more than five in all: the
 // capture's reasons say so. Hands and fingers that are not the right ones are refused with
 // the capture that gives them away, which may be a later one: then the earlier slot is
-// captured again. Children (Law
+// captured again. A finger of an earlier enrolment at this station is noticed: under the
+// same personal number it is noted, under another a supervisor decides. Children (Law
 // 26/2023): under 6 no biometrics are taken; from 6 to under 14 a guardian has to
 // be there, for whom the dossier names father or mother.
 package enrol
@@ -23,6 +24,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/text/unicode/norm"
@@ -54,6 +56,7 @@ type Changes interface {
 type Store interface {
 	Dossiers
 	Changes
+	Prints
 }
 
 // Config is what a Desk works with. All fields but Now are needed; without Finger,
@@ -69,6 +72,8 @@ type Config struct {
 	Finger FingerCutter
 	// Hands gives what holds the fingers of one enrolment against each other.
 	Hands func() Hands
+	// Known are the fingers and persons that the station had before.
+	Known Known
 	// Profile is the name of the card profile that cards are ordered with.
 	Profile string
 	Now     func() time.Time // nil for time.Now
@@ -81,6 +86,7 @@ type Config struct {
 type Desk struct {
 	cfg   Config
 	seats seats
+	final sync.Mutex // so that of two who are one person the second is noticed
 }
 
 // New makes a Desk.

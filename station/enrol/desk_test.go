@@ -113,9 +113,13 @@ func desk(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
+	known, err := OpenGallery(bg, db)
+	if err != nil {
+		t.Fatal(err)
+	}
 	f := &fixture{t: t, db: db}
 	f.Desk = New(Config{Store: db, Portrait: cut, Profile: "softcard", Now: func() time.Time { return today },
-		Assess: func(station.Slot, int, int) biometrics.Assessor { return gate{} }, Hands: func() Hands { return hands{f} }})
+		Assess: func(station.Slot, int, int) biometrics.Assessor { return gate{} }, Hands: func() Hands { return hands{f} }, Known: known})
 	return f
 }
 

@@ -59,14 +59,15 @@ func countMissing(e *station.Enrolment) {
 	}
 }
 
-// unconfirmed tells whether a capture stands that needs a supervisor's word for
-// its missing fingers, and has none.
+// unconfirmed tells whether a capture stands that needs a supervisor's word, for its
+// missing fingers or because they were enrolled before, and has none.
 func unconfirmed(c station.Capture) bool {
-	return c.State != station.CaptureRefused && c.Word == nil && (slices.Contains(c.Reasons, goneAfterRefusal) || slices.Contains(c.Reasons, goneInNumber))
+	return c.State != station.CaptureRefused && c.Word == nil && slices.ContainsFunc(c.Reasons, func(r string) bool {
+		return r == goneAfterRefusal || r == goneInNumber || strings.HasPrefix(r, enrolledBefore)
+	})
 }
 
-// doubts gives the slots whose missing fingers a supervisor has to confirm, and
-// why.
+// doubts gives the slots for which a supervisor's word is needed, and why.
 func doubts(e station.Enrolment) map[string]string {
 	open := map[string]string{}
 	for _, c := range e.Captures {

@@ -29,6 +29,7 @@ type seat struct {
 	mu    sync.Mutex
 	id    string
 	hands Hands
+	known map[*finger.Print][]Match // of the rolls that were searched for
 }
 
 // seats are in the order in which they were last used.
@@ -53,14 +54,18 @@ func (s *seats) of(id string, fresh func() Hands) *seat {
 	return one
 }
 
-// review is what the finger captures of an enrolment say about each other.
+// review is what the finger captures of an enrolment say about each other, and of whom the
+// station had before.
 type review struct {
 	slots    []station.Slot // that the findings speak of, by index
 	findings finger.Findings
+	rolls    Rolls
+	before   []seenBefore
 }
 
 // review looks at what stands in an enrolment, and at the one slot that is new in it:
-// picture is what was taken there, nil where its fingers are missing.
+// picture is what was taken there, nil where its fingers are missing. Without a slot it
+// looks at all as for the last time.
 func (d *Desk) review(ctx context.Context, e station.Enrolment, slot station.Slot, picture image.Image) (*review, error) {
 	r := &review{}
 	var captures []finger.SequenceCapture
@@ -86,7 +91,48 @@ func (d *Desk) review(ctx context.Context, e station.Enrolment, slot station.Slo
 	if r.findings, err = s.hands.Check(captures); err != nil {
 		return nil, fmt.Errorf("compare the fingers of enrolment %s: %w", e.ID, err)
 	}
+	r.rolls = Rolls{}
+	for i, c := range captures {
+		if one, ok := s.hands.Rolled(c.Position); ok && c.Rolled && stands(e, r.slots[i]) {
+			r.rolls[c.Position] = one
+		}
+	}
+	matches, err := d.search(ctx, s, r.rolls, slot == "")
+	if err == nil {
+		r.before, err = d.recognized(ctx, matches)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for the fingers of enrolment %s in earlier ones: %w", e.ID, err)
+	}
 	return r, nil
+}
+
+// search looks for the rolls among those that the station had before: each alone, and at
+// the end all together.
+func (d *Desk) search(ctx context.Context, s *seat, rolls Rolls, end bool) (all []Match, err error) {
+	known := map[*finger.Print][]Match{}
+	for p, r := range rolls {
+		found, ok := s.known[r.Print]
+		if !ok || end {
+			if found, err = d.cfg.Known.Finger(ctx, p, r); err != nil {
+				return nil, err
+			}
+		}
+		known[r.Print] = found
+		all = append(all, found...)
+	}
+	s.known = known
+	if end && len(rolls) > 0 {
+		together, err := d.cfg.Known.Person(ctx, rolls)
+		return append(all, together...), err
+	}
+	return all, nil
+}
+
+// stands tells whether a slot was captured and not refused.
+func stands(e station.Enrolment, slot station.Slot) bool {
+	c, ok := e.Capture(slot)
+	return ok && c.State != station.CaptureRefused
 }
 
 // picture reads a stored image.
@@ -127,6 +173,7 @@ func (r *review) apply(e *station.Enrolment, slot station.Slot) (refused []stati
 			note(e, f.Text, slot)
 		}
 	}
+	recognize(e, r.before)
 	return refused
 }
 

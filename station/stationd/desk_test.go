@@ -32,6 +32,7 @@ type deskTest struct {
 	t       testing.TB
 	house   *house
 	base    string
+	stop    func()
 	tokens  map[station.Role]string
 	slowest time.Duration // from a capture sent to its verdict
 	sent    int
@@ -47,17 +48,8 @@ func newDeskTest(t testing.TB) *deskTest {
 	}
 	d := &deskTest{t: t, tokens: map[station.Role]string{}}
 	d.start(cfg)
-	st, err := d.house.staff(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range []station.Role{station.RoleDesk, station.RoleSupervisor} {
-		var in struct{ Token string }
-		if code, body := d.call(r, "POST", "/v1/sessions", map[string]any{"login": string(r), "password": st.password}, &in); code >= 300 {
-			t.Fatalf("%s cannot log in: %d %s", r, code, body)
-		}
-		d.tokens[r] = in.Token
-	}
+	t.Cleanup(func() { d.stop() })
+	d.people()
 	return d
 }
 
@@ -70,7 +62,32 @@ func (d *deskTest) start(cfg config) {
 	}
 	srv := httptest.NewServer(h.server.Handler)
 	d.house, d.base = h, srv.URL
-	d.t.Cleanup(func() { srv.Close(); h.close() })
+	d.stop = func() { srv.Close(); h.close() }
+}
+
+// restart is a new station over the same folder; people log in again.
+func (d *deskTest) restart() {
+	d.t.Helper()
+	d.stop()
+	d.start(d.house.cfg)
+	d.people()
+}
+
+// people makes those of the desk and logs them in.
+func (d *deskTest) people() {
+	d.t.Helper()
+	st, err := d.house.staff(d.t.Context())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	clear(d.tokens)
+	for _, r := range []station.Role{station.RoleDesk, station.RoleSupervisor} {
+		var in struct{ Token string }
+		if code, body := d.call(r, "POST", "/v1/sessions", map[string]any{"login": string(r), "password": st.password}, &in); code >= 300 {
+			d.t.Fatalf("%s cannot log in: %d %s", r, code, body)
+		}
+		d.tokens[r] = in.Token
+	}
 }
 
 // call speaks JSON, or sends an image as it is.
@@ -239,7 +256,8 @@ func (d *deskTest) captures(id string) []station.Capture {
 	return list.Items
 }
 
-func (d *deskTest) people() int {
+// manyPeople is how many synthetic people go through the desk.
+func manyPeople() int {
 	n, _ := strconv.Atoi(os.Getenv("CARDSTATION_HANDS"))
 	return max(n, 2)
 }
@@ -309,7 +327,7 @@ func TestTheDeskRefusesHandsAndFingersThatAreNotTheRightOnes(t *testing.T) {
 func TestTheDeskTakesHandsThatAreInOrder(t *testing.T) {
 	d := newDeskTest(t)
 	unsure := 0
-	for n := range d.people() {
+	for n := range manyPeople() {
 		id := fmt.Sprintf("p-%d", n)
 		if at, refused := d.enrol(id, uint64(n), shotsOf(synth.Captures(uint64(9000+n)))); at != "" {
 			t.Errorf("person %d, at %s: %+v", n, at, refused)
@@ -323,5 +341,5 @@ func TestTheDeskTakesHandsThatAreInOrder(t *testing.T) {
 			t.Errorf("the real card, at %s: %+v", at, refused)
 		}
 	}
-	t.Logf("%d synthetic people, %d captures, %d notes of what cannot be told, the slowest verdict after %v", d.people(), d.sent, unsure, d.slowest)
+	t.Logf("%d synthetic people, %d captures, %d notes of what cannot be told, the slowest verdict after %v", manyPeople(), d.sent, unsure, d.slowest)
 }

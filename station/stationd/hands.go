@@ -208,16 +208,11 @@ func (h *hands) waitOffice(ctx context.Context, c station.CardID) error {
 	}
 }
 
-// simulatedSensors plays synthetic captures for the console's simulated devices.
-// They are made when the first is asked for.
+// simulatedSensors plays synthetic captures for the console's simulated devices: of one
+// person until the last finger was rolled, then of the next, whom the station has not had
+// before. They are made when the first is asked for.
 func simulatedSensors(seed uint64) func(station.Slot) (capture.Sensor, bool) {
-	make := sync.OnceValue(func() map[station.Slot]capture.Sensor {
-		all := map[station.Slot]capture.Sensor{}
-		for slot, f := range example(seed).frames {
-			all[slot] = capture.NewSimulated(time.Now, f)
-		}
-		return all
-	})
+	queue := &simulatedQueue{seed: seed, make: simulatedPerson(seed)}
 	return func(s station.Slot) (capture.Sensor, bool) {
 		known := s == station.Portrait
 		for _, f := range station.FingerSlots {
@@ -226,18 +221,49 @@ func simulatedSensors(seed uint64) func(station.Slot) (capture.Sensor, bool) {
 		if !known {
 			return nil, false
 		}
-		return lazySensor{make, s}, true
+		return queuedSensor{queue, s}, true
 	}
 }
 
-// lazySensor makes the frames when it is used.
-type lazySensor struct {
-	make func() map[station.Slot]capture.Sensor
-	slot station.Slot
+// simulatedPerson makes a person's sensors once, when they are asked for.
+func simulatedPerson(seed uint64) func() map[station.Slot]capture.Sensor {
+	return sync.OnceValue(func() map[station.Slot]capture.Sensor {
+		all := map[station.Slot]capture.Sensor{}
+		for slot, f := range example(seed).frames {
+			all[slot] = capture.NewSimulated(time.Now, f)
+		}
+		return all
+	})
 }
 
-func (l lazySensor) Capture(ctx context.Context) (capture.Frame, error) {
-	return l.make()[l.slot].Capture(ctx)
+// simulatedQueue is the person at the simulated desk and those behind.
+type simulatedQueue struct {
+	mu   sync.Mutex
+	seed uint64
+	make func() map[station.Slot]capture.Sensor
+	done bool // the one at the desk has rolled the last finger
+}
+
+// person gives the sensors of who stands at the desk for a slot.
+func (q *simulatedQueue) person(s station.Slot) map[station.Slot]capture.Sensor {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.done && s == station.FingerSlots[0].Slot {
+		q.seed++
+		q.make, q.done = simulatedPerson(q.seed), false
+	}
+	q.done = q.done || s == station.FingerSlots[len(station.FingerSlots)-1].Slot
+	return q.make()
+}
+
+// queuedSensor makes the frames when it is used.
+type queuedSensor struct {
+	queue *simulatedQueue
+	slot  station.Slot
+}
+
+func (l queuedSensor) Capture(ctx context.Context) (capture.Frame, error) {
+	return l.queue.person(l.slot)[l.slot].Capture(ctx)
 }
 
 func stepName(e station.Event) string {

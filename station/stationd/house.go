@@ -109,6 +109,10 @@ func build(cfg config, f fittings) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
+	known, err := enrol.OpenGallery(context.Background(), db)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	h := &house{cfg: cfg, log: f.log, db: db, keys: keys}
 	h.line = issue.New(issue.Config{Orders: db, Register: db, Authority: keys.authority, Trust: keys.trust, Terminal: keys.terminal, Profile: personalize.LoadProfile, Now: clock, Log: f.log})
 	h.queue = issue.Queue{Book: db, Keeper: db, Now: clock, Poke: h.line.Poke, Profile: func(name string) error {
@@ -117,7 +121,7 @@ func build(cfg config, f fittings) (*house, error) {
 	}, Portrait: fitPortrait, Fingers: fitFingers}
 	h.slots = &slots{drivers: f.drivers, office: cfg.Office, line: h.line, busy: map[string]bool{}}
 	h.office = verify.New(verify.Config{Slots: h.slots, Trust: trust, Revocations: db, Terminal: terminal, Matcher: matcher{}, Record: db, Now: clock, Log: f.log})
-	h.desk = enrol.New(enrol.Config{Store: db, Assess: assess, Portrait: portrait, Finger: fingerCut, Hands: newHands, Profile: cfg.Profile, Now: clock})
+	h.desk = enrol.New(enrol.Config{Store: db, Assess: assess, Portrait: portrait, Finger: fingerCut, Hands: newHands, Known: known, Profile: cfg.Profile, Now: clock})
 	sent := &transactions{origin: cfg.Station, image: h.desk.Image}
 	h.server = api.Server(api.New(api.Config{
 		Desk: h.desk, Queue: h.queue, Cards: issue.Cards{Drawer: db, Keeper: db}, Readers: h.slots, Office: h.office,

@@ -46,7 +46,17 @@ func (s *Store) PutEnrolment(ctx context.Context, e station.Enrolment, event sta
 // UpdateEnrolment changes one with its images and the events that change gives,
 // in one transaction. change is pure. Of the images those are kept that a capture or
 // sample names; one that none of any enrolment names any more is removed.
-func (s *Store) UpdateEnrolment(ctx context.Context, id string, images []station.Image, change func(*station.Enrolment) ([]station.Event, error)) (e station.Enrolment, err error) {
+func (s *Store) UpdateEnrolment(ctx context.Context, id string, images []station.Image, change func(*station.Enrolment) ([]station.Event, error)) (station.Enrolment, error) {
+	return s.updateEnrolment(ctx, id, images, nil, change)
+}
+
+// FinalizeEnrolment is UpdateEnrolment, and keeps the prints in the same transaction where
+// change leaves the enrolment final.
+func (s *Store) FinalizeEnrolment(ctx context.Context, id string, prints []station.Print, change func(*station.Enrolment) ([]station.Event, error)) (station.Enrolment, error) {
+	return s.updateEnrolment(ctx, id, nil, prints, change)
+}
+
+func (s *Store) updateEnrolment(ctx context.Context, id string, images []station.Image, prints []station.Print, change func(*station.Enrolment) ([]station.Event, error)) (e station.Enrolment, err error) {
 	byDigest := map[string]station.Image{}
 	for _, img := range images {
 		byDigest[img.Digest()] = img
@@ -63,12 +73,17 @@ func (s *Store) UpdateEnrolment(ctx context.Context, id string, images []station
 			return err
 		}
 		e.ID, e.Format = old.ID, station.Format
+		if e.State == station.EnrolmentFinal {
+			if err := t.putPrints(e.ID, prints); err != nil {
+				return err
+			}
+		}
 		return t.putEnrolment(old, e, byDigest, events)
 	})
 	return e, err
 }
 
-// DeleteEnrolment removes one and its images; its events stay. change is pure
+// DeleteEnrolment removes one with its images and prints; its events stay. change is pure
 // and may refuse.
 func (s *Store) DeleteEnrolment(ctx context.Context, id string, change func(station.Enrolment) ([]station.Event, error)) error {
 	return s.update(ctx, func(t *tx) error {
@@ -81,6 +96,9 @@ func (s *Store) DeleteEnrolment(ctx context.Context, id string, change func(stat
 			return err
 		}
 		if err := t.putImages(old, station.Enrolment{ID: old.ID}, nil); err != nil {
+			return err
+		}
+		if err := t.removePrints(id); err != nil {
 			return err
 		}
 		if err := enrolments.remove(t, id); err != nil {

@@ -53,21 +53,22 @@ type Store struct {
 // Buckets of the file. Those of tables are named in table.go.
 var (
 	bucketMeta      = []byte("meta")
-	bucketEvents    = []byte("events")           // seq -> event
-	bucketEventIDs  = []byte("events.ids")       // event ID -> seq
-	bucketOutbox    = []byte("outbox")           // seq of an event that is not sent yet
-	bucketImages    = []byte("images")           // digest -> media, 0, data
-	bucketImageRefs = []byte("images.refs")      // digest, 0, enrolment ID
-	bucketPortraits = []byte("orders.portraits") // order ID -> JPEG; orders change often, portraits never
-	bucketFingers   = []byte("orders.fingers")   // order ID -> []station.Finger; as the portraits
-	bucketQueue     = []byte("orders.queue")     // priority, creation, arrival -> order ID, while pending
-	bucketSODs      = []byte("cards.sods")       // digest of EF.SOD -> card ID
+	bucketEvents    = []byte("events")            // seq -> event
+	bucketEventIDs  = []byte("events.ids")        // event ID -> seq
+	bucketOutbox    = []byte("outbox")            // seq of an event that is not sent yet
+	bucketImages    = []byte("images")            // digest -> media, 0, data
+	bucketImageRefs = []byte("images.refs")       // digest, 0, enrolment ID
+	bucketPrints    = []byte("enrolments.prints") // enrolment ID, 0, position -> print
+	bucketPortraits = []byte("orders.portraits")  // order ID -> JPEG; orders change often, portraits never
+	bucketFingers   = []byte("orders.fingers")    // order ID -> []station.Finger; as the portraits
+	bucketQueue     = []byte("orders.queue")      // priority, creation, arrival -> order ID, while pending
+	bucketSODs      = []byte("cards.sods")        // digest of EF.SOD -> card ID
 
 	keyFormat = []byte("format")
 	keyHead   = []byte("head") // seq and hash of the last event
 
 	buckets = [][]byte{bucketMeta, bucketEvents, bucketEventIDs, bucketOutbox, bucketImages, bucketImageRefs,
-		bucketPortraits, bucketFingers, bucketQueue, bucketSODs,
+		bucketPrints, bucketPortraits, bucketFingers, bucketQueue, bucketSODs,
 		enrolments.bucket(), enrolments.index(), orders.bucket(), orders.index(), cards.bucket(), cards.index(), people.bucket(), people.index()}
 )
 
