@@ -141,6 +141,7 @@ func (c *demoCmd) citizen() found {
 func (c *demoCmd) build(dir string, hands *hands) (*house, error) {
 	cfg := defaults()
 	cfg.Data, cfg.Keys, cfg.Listen, cfg.Station = dir, filepath.Join(dir, "keys"), c.Listen, "DEMO"
+	cfg.Terminals = cfg.Keys
 	cfg.Office = hands.names[officeSlot : officeSlot+1]
 	if err := cfg.check(); err != nil {
 		return nil, err
