@@ -114,7 +114,7 @@ func (d *Prepared) For(chip string) (Plan, error) {
 	plan := Plan{
 		Profile: c.profile.Name, Chip: chip, Document: cccd.DocumentNumber(c.record.Holder.Number),
 		MRZ: d.content.MRZ, CAN: d.content.CAN, ProvesChip: d.content.ChipKey != nil,
-		Fingers: d.content.Files[lds.DG3] != nil,
+		Fingers: d.content.Files[lds.DG3] != nil, Irises: d.content.Files[lds.DG4] != nil,
 	}
 	if sod := d.content.Files[lds.SOD]; sod != nil {
 		plan.SOD = digest(sod)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"cardstation/biometrics"
 	"cardstation/biometrics/record"
@@ -53,7 +54,7 @@ func (c compiler) emrtd(m manager) ([]Stage, emrtd.Content, error) {
 		stages = append(stages, Stage{Name: "emrtd-lock", Locked: p.chip.Locked, Open: p.chip, Steps: asSteps(last)})
 	}
 	door, err := c.door(content)
-	stages[len(stages)-1].Prove = document{p.chip, door, lasting, p.fingers && len(c.record.Fingers) == 0}.prove
+	stages[len(stages)-1].Prove = document{p.chip, door, lasting, c.fillers()}.prove
 	for i := range stages {
 		stages[i].Document = true
 	}
@@ -74,8 +75,8 @@ func (c compiler) content() (content emrtd.Content, lasting lds.Files, err error
 		return content, nil, err
 	}
 	lasting = maps.Clone(groups)
-	if len(c.record.Fingers) == 0 {
-		delete(lasting, lds.DG3) // its filler is random
+	for _, id := range c.fillers() {
+		delete(lasting, id)
 	}
 	infos, err := p.access()
 	if err != nil {
@@ -113,6 +114,11 @@ func (c compiler) groups(zone mrz.Zone) (lds.Files, error) {
 			return nil, err
 		}
 	}
+	if c.profile.emrtd.irises {
+		if groups[lds.DG4], err = c.irises(); err != nil {
+			return nil, err
+		}
+	}
 	national := cccd.National{Holder: c.record.Holder, Issue: c.record.Issue, Expiry: c.record.Expiry}
 	groups[lds.DG13], err = national.Encode(c.profile.emrtd.national)
 	return groups, err
@@ -129,7 +135,7 @@ func (c compiler) proofs(content *emrtd.Content, groups lds.Files, infos []lds.S
 	if content.ChipKey, infos, err = chipKey(p.proof, infos); err != nil {
 		return fmt.Errorf("chip authentication: %w", err)
 	}
-	if p.fingers {
+	if p.fingers || p.irises {
 		content.Authorities = c.authority.Terminals
 		info, err := lds.DecodeSecurityInfos(tlv.New(0x31, access.TerminalAuthenticationInfo()))
 		if err != nil {
@@ -177,13 +183,45 @@ func (c compiler) portrait() ([]byte, error) {
 	return lds.EncodeDG2(face)
 }
 
-// ErrNoTerminals says that fingerprints are to be written and nothing could ever
-// open them.
-var ErrNoTerminals = errors.New("the profile writes fingerprints, and the keys have no authority over terminals (cvca) that could open them")
+// ErrNoTerminals says that fingerprints or irises are to be written and nothing could
+// ever open them.
+var ErrNoTerminals = errors.New("the profile writes fingerprints or irises, and the keys have no authority over terminals (cvca) that could open them")
 
-// fingerless is the length of the random filler of a DG3 without fingers, as long as
-// the hash that it hides them from.
-const fingerless = 32
+// fillers are the groups that say that there is nothing of the holder to put into them,
+// each time with another filler.
+func (c compiler) fillers() (all []lds.FileID) {
+	if c.profile.emrtd.fingers && len(c.record.Fingers) == 0 {
+		all = append(all, lds.DG3)
+	}
+	if c.profile.emrtd.irises && len(c.record.Irises) == 0 {
+		all = append(all, lds.DG4)
+	}
+	return all
+}
+
+// fillerSize is the length of the random filler, as long as the hash that it hides an
+// empty group from.
+const fillerSize = 32
+
+// filler encodes DG3 or DG4 of a holder of whom there is none of it.
+func filler(id lds.FileID) ([]byte, error) {
+	random := make([]byte, fillerSize)
+	if _, err := rand.Read(random); err != nil {
+		return nil, err
+	}
+	return lds.EncodeNone(id, random)
+}
+
+// irises encodes DG4 with the samples as they come, or with none and a filler.
+func (c compiler) irises() ([]byte, error) {
+	switch {
+	case len(c.authority.Terminals) == 0:
+		return nil, ErrNoTerminals
+	case len(c.record.Irises) == 0:
+		return filler(lds.DG4)
+	}
+	return lds.EncodeDG4(c.record.Irises...)
+}
 
 // fingers encodes DG3 with one record for each finger, or with none and a filler.
 func (c compiler) fingers() ([]byte, error) {
@@ -191,11 +229,7 @@ func (c compiler) fingers() ([]byte, error) {
 		return nil, ErrNoTerminals
 	}
 	if len(c.record.Fingers) == 0 {
-		filler := make([]byte, fingerless)
-		if _, err := rand.Read(filler); err != nil {
-			return nil, err
-		}
-		return lds.EncodeNone(lds.DG3, filler)
+		return filler(lds.DG3)
 	}
 	var all []record.Finger
 	for _, f := range c.record.Fingers {
@@ -277,9 +311,8 @@ func chipKey(keyBits int, infos []lds.SecurityInfo) (*ecdsa.PrivateKey, []lds.Se
 type document struct {
 	chip    emrtd.Chip
 	door    access.Access
-	lasting lds.Files // groups that every compilation of the record gives alike
-	// fingerless says that there is a DG3 without fingers, each time another one.
-	fingerless bool
+	lasting lds.Files    // groups that every compilation of the record gives alike
+	fillers []lds.FileID // groups of nothing, each time other ones
 }
 
 // prove opens the document and reads its SOD; that the SOD has the hashes of the
@@ -308,7 +341,7 @@ func (d document) prove(c card.Card) (Proof, error) {
 		return Proof{}, errors.New("EF.SOD: hash algorithm is not known")
 	}
 	for id := range object.Groups {
-		if _, ok := d.lasting[id]; !ok && id != lds.DG14 && id != lds.DG15 && !(id == lds.DG3 && d.fingerless) {
+		if _, ok := d.lasting[id]; !ok && id != lds.DG14 && id != lds.DG15 && !slices.Contains(d.fillers, id) {
 			return Proof{}, fmt.Errorf("the chip was made final with a %s, this record has none", id)
 		}
 	}

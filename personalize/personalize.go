@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"time"
 
+	"cardstation/biometrics/record"
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
 	"cardstation/devices/card/access/cvc"
@@ -32,7 +33,8 @@ type Record struct {
 	Expiry   string // calendar date; 2099-12-31 for no expiry
 	Portrait []byte // JPEG as it goes into DG2; empty for a child of whom none is taken: the card then has no DG2
 	Fingers  []Finger
-	Chip     string // the chip's identity, from Identify
+	Irises   []record.Opaque // as they go into DG4, where the profile writes irises
+	Chip     string          // the chip's identity, from Identify
 }
 
 // Finger is one print as it goes into DG3 and, as its minutiae, onto a PIV card, where
@@ -122,8 +124,9 @@ type Plan struct {
 	SOD      string     // SHA-256 of the EF.SOD it writes, hex; empty where the profile writes no eMRTD
 	// ProvesChip says that the finished card can be asked for chip authentication.
 	ProvesChip bool
-	// Fingers says that the finished card has a DG3, which terminals open.
-	Fingers bool
+	// Fingers and Irises say that the finished card has a DG3 and a DG4, which terminals
+	// open.
+	Fingers, Irises bool
 	// ReadBack says that the caller reads the finished document back by itself, and
 	// holds its EF.SOD against SOD. Run then leaves out the proof of a document that it
 	// has written itself, for a chip takes long to open; Receipt.SOD is then empty. One

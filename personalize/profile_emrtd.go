@@ -18,6 +18,7 @@ type emrtdProfile struct {
 	active   string // active authentication: "p-256", "p-384", "rsa-2048", "rsa-1024" or "none"
 	proof    int    // bits of the session keys of chip authentication, on P-256; 0 for none
 	fingers  bool   // DG3, which terminal authentication opens
+	irises   bool   // DG4, which does so too
 	pace     *access.PACEInfo
 	national cccd.Form
 }
@@ -33,6 +34,7 @@ type emrtdFile struct {
 	Active    string         `yaml:"active-authentication"`
 	Proof     *proofFile     `yaml:"chip-authentication"`
 	Fingers   bool           `yaml:"fingers"`
+	Irises    bool           `yaml:"irises"`
 	PACE      *paceFile      `yaml:"pace"`
 	National  string         `yaml:"national-data"`
 	Room      map[string]int `yaml:"room"`
@@ -82,7 +84,7 @@ func (o *oneOrMore) UnmarshalYAML(decode func(any) error) error {
 }
 
 func (f emrtdFile) profile() (*emrtdProfile, error) {
-	p := &emrtdProfile{channel: f.Channel == "card-manager", active: f.Active, fingers: f.Fingers}
+	p := &emrtdProfile{channel: f.Channel == "card-manager", active: f.Active, fingers: f.Fingers, irises: f.Irises}
 	var err error
 	if p.chip.AID, err = parseAID("$.emrtd.aid", f.AID); err != nil {
 		return nil, err
@@ -142,8 +144,10 @@ func (f emrtdFile) check() error {
 		return at("$.emrtd.fingers", "fingerprints without a command trust-points could be read by everybody who opens the chip")
 	case f.Fingers && f.Proof == nil:
 		return at("$.emrtd.fingers", "fingerprints want chip-authentication, which terminal authentication builds on")
-	case f.Commands.Trust != "" && !f.Fingers:
-		return at("$.emrtd.commands.trust-points", "trust-points open fingerprints, and the profile writes none")
+	case f.Irises && (f.Commands.Trust == "" || f.Proof == nil):
+		return at("$.emrtd.irises", "irises want what guards fingerprints: chip-authentication and a command trust-points")
+	case f.Commands.Trust != "" && !f.Fingers && !f.Irises:
+		return at("$.emrtd.commands.trust-points", "trust-points open fingerprints and irises, and the profile writes none")
 	case (f.PACE == nil) != (f.Commands.PACE == ""):
 		return at("$.emrtd.pace", "pace and the command for its secrets go together")
 	}

@@ -182,6 +182,7 @@ type Order struct {
 	Citizen     Citizen   `json:"citizen"`
 	Portrait    []byte    `json:"portrait"` // JPEG as it goes into DG2
 	Fingers     []Finger  `json:"fingers,omitempty"`
+	Irises      []Iris    `json:"irises,omitempty"`
 	Issue       string    `json:"issue"`  // calendar date on the card
 	Expiry      string    `json:"expiry"` // calendar date; 2099-12-31 for no expiry
 	Created     time.Time `json:"created"`
@@ -198,6 +199,15 @@ type Finger struct {
 	Position int    `json:"position"` // 1..10, as FingerSlot has them
 	Rolled   bool   `json:"rolled,omitempty"`
 	Image    []byte `json:"image"` // WSQ
+}
+
+// Iris is one iris of an order, as it goes into DG4: a Sample with its data.
+type Iris struct {
+	Kind    string `json:"kind"`
+	Subtype int    `json:"subtype,omitempty"`
+	Owner   int    `json:"owner,omitempty"`
+	Format  int    `json:"format,omitempty"`
+	Data    []byte `json:"data"`
 }
 
 // States of an Order; OSIA knows pending and claimed as PENDING.

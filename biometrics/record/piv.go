@@ -27,6 +27,7 @@ const (
 
 	TypeFace   uint32 = 0x000002
 	TypeFinger uint32 = 0x000008
+	TypeIris   uint32 = 0x000010
 
 	DataRaw          byte = 0x20
 	DataIntermediate byte = 0x40

@@ -39,7 +39,7 @@ type Inspection struct {
 	Trust lds.Trust
 	Now   time.Time
 	Want  []lds.FileID // nil: Everyday
-	// Terminal opens the fingerprints; nil where nobody here may read them.
+	// Terminal opens fingerprints and irises; nil where nobody here may read them.
 	Terminal *Terminal
 }
 
@@ -83,15 +83,17 @@ func (i *inspection) run(c card.Card, door access.Access) (lds.Files, []lds.Chec
 	go func() { verified <- i.verify(files) }()
 	proofs := []lds.Check{active(open, files)} // while the files are checked
 	inside, row := i.chipAuthentication(open, files)
-	fingers, terminal := i.terminalAuthentication(inside, files)
+	opened, terminal := i.terminalAuthentication(inside, files)
 	proofs = append(proofs, row, terminal)
 	rows = append(rows, <-verified...)
-	switch {
-	case fingers == nil && files[lds.DG3] == nil:
-		replace(rows, lds.Check{Name: lds.HashCheck(lds.DG3), Result: lds.NotDone, Why: closed})
-	case fingers != nil:
-		files[lds.DG3] = fingers
-		replace(rows, lds.VerifyHash(files, lds.DG3))
+	for _, id := range guarded {
+		switch {
+		case opened[id] != nil:
+			files[id] = opened[id]
+			replace(rows, lds.VerifyHash(files, id))
+		case files[id] == nil:
+			replace(rows, lds.Check{Name: lds.HashCheck(id), Result: lds.NotDone, Why: closed})
+		}
 	}
 	return files, append(rows, proofs...)
 }

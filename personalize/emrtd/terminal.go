@@ -14,7 +14,7 @@ import (
 	"cardstation/personalize/lds"
 )
 
-// Terminal is what opens fingerprints: the certificates that lead from an authority
+// Terminal is what opens fingerprints and irises: the certificates that lead from an authority
 // over terminals to this one's own, in any order, and its key, in memory or in a
 // security module.
 type Terminal struct {
@@ -26,11 +26,12 @@ type Terminal struct {
 const cvcaSize = 36
 
 // terminalAuthentication shows the chip, inside the channel of chip authentication,
-// what the terminal may read (Doc 9303-11, 7.1), and reads DG3. The row failed only
+// what the terminal may read (Doc 9303-11, 7.1), and reads that of DG3 and DG4 which
+// EF.SOD lists. The row failed only
 // where the chip takes the terminal's certificate and then not its signature: that is
 // over both ends' keys, and somebody stands between them. A chip that does not take the
 // certificates says nothing against itself.
-func (i *inspection) terminalAuthentication(c card.Card, files lds.Files) (fingers []byte, row lds.Check) {
+func (i *inspection) terminalAuthentication(c card.Card, files lds.Files) (opened lds.Files, row lds.Check) {
 	row = lds.Check{Name: CheckTerminal, Result: lds.NotDone}
 	switch offered, err := offersTerminal(files); {
 	case err != nil:
@@ -42,7 +43,7 @@ func (i *inspection) terminalAuthentication(c card.Card, files lds.Files) (finge
 	case c == nil:
 		row.Why = "chip authentication has to come before it"
 	default:
-		return i.showTerminal(c)
+		return i.showTerminal(c, files)
 	}
 	return nil, row
 }
@@ -60,7 +61,10 @@ func offersTerminal(files lds.Files) (bool, error) {
 	return access.OffersTerminalAuthentication(set)
 }
 
-func (i *inspection) showTerminal(c card.Card) (fingers []byte, row lds.Check) {
+// guarded are the groups that open to terminal authentication only.
+var guarded = []lds.FileID{lds.DG3, lds.DG4}
+
+func (i *inspection) showTerminal(c card.Card, files lds.Files) (opened lds.Files, row lds.Check) {
 	trusted, err := i.authorities(c)
 	if err != nil {
 		return nil, undone(CheckTerminal, fmt.Errorf("EF.CVCA, which names whom the chip trusts: %w", err))
@@ -79,14 +83,42 @@ func (i *inspection) showTerminal(c card.Card) (fingers []byte, row lds.Check) {
 		return nil, undone(CheckTerminal, fmt.Errorf("%w%s", err, i.overdue()))
 	}
 	row = lds.Check{Name: CheckTerminal, Result: lds.Passed, Evidence: "the chip trusts " + strings.Join(trusted, " and ") + i.Terminal.name()}
-	got, notes, err := i.reader.Read(c, lds.DG3)
-	switch {
-	case err != nil:
+	sod, err := lds.DecodeSOD(files[lds.SOD])
+	if err != nil {
 		row.Why = err.Error()
-	case got[lds.DG3] == nil && len(notes) > 0:
-		row.Why = "DG3 does not open to the rights of this terminal"
+		return nil, row
 	}
-	return got[lds.DG3], row
+	var closed []string
+	opened = lds.Files{}
+	for _, id := range guarded {
+		if _, signed := sod.Object.Groups[id]; !signed {
+			continue
+		}
+		got, _, err := i.reader.Read(c, id)
+		switch {
+		case err != nil:
+			row.Why = err.Error()
+			return opened, row
+		case got[id] == nil:
+			closed = append(closed, id.String())
+		default:
+			opened[id] = got[id]
+		}
+	}
+	if len(closed) > 0 {
+		row.Why = strings.Join(closed, " and ") + " does not open to the rights of this terminal"
+	}
+	return opened, row
+}
+
+// May tells whether the rights hold through the whole chain.
+func (t *Terminal) May(rights byte) bool {
+	for _, c := range t.Chain {
+		if !c.Authorization.Has(rights) {
+			return false
+		}
+	}
+	return len(t.Chain) > 0
 }
 
 // authorities reads EF.CVCA, which has no tag around it.

@@ -35,15 +35,12 @@ func DecodeDG3(b []byte) ([]record.Finger, error) {
 // 9303-10, 4.7.4). For a holder without irises see EncodeNone.
 func EncodeDG4(irises ...record.Opaque) ([]byte, error) {
 	return encodeGroup(DG4, len(irises), func(i int) (record.Template, error) {
-		if k, ok := record.KindOf(irises[i].Kind); !ok || k.Type != irisType {
+		if k, ok := record.KindOf(irises[i].Kind); !ok || k.Type != record.TypeIris {
 			return record.Template{}, fmt.Errorf("a sample of kind %q is no iris", irises[i].Kind)
 		}
 		return irises[i].Template()
 	})
 }
-
-// irisType is the CBEFF biometric type of irises (ISO/IEC 19785-3).
-const irisType = 0x10
 
 // DecodeDG4 reads the irises of data group 4 without looking into their records, which
 // are slices of b. None and no error is a holder without irises.
@@ -64,7 +61,7 @@ func DecodeDG4(b []byte) ([]record.Opaque, error) {
 // its own. The tag must be the one that goes with the format.
 func iris(t record.Template) (record.Opaque, error) {
 	kind, owner, format, subtype := t.Element(0x81), t.Element(0x87), t.Element(0x88), t.Element(0x82)
-	if len(kind) != 1 || kind[0] != irisType || len(owner) != 2 || len(format) != 2 || len(subtype) > 1 {
+	if len(kind) != 1 || kind[0] != byte(record.TypeIris) || len(owner) != 2 || len(format) != 2 || len(subtype) > 1 {
 		return record.Opaque{}, errors.New("a header without the codes of an iris")
 	}
 	o := record.Opaque{Kind: "iris", Owner: binary.BigEndian.Uint16(owner), Format: binary.BigEndian.Uint16(format), Data: t.Data}
@@ -72,7 +69,7 @@ func iris(t record.Template) (record.Opaque, error) {
 		o.Subtype = subtype[0]
 	}
 	for _, k := range record.Kinds {
-		if k.Type == irisType && k.Owner == o.Owner && k.Format == o.Format {
+		if k.Type == record.TypeIris && k.Owner == o.Owner && k.Format == o.Format {
 			o.Kind, o.Owner, o.Format = k.Name, 0, 0
 			break
 		}

@@ -151,7 +151,7 @@ func (d *Desk) Approve(ctx context.Context, by station.Person, id, reason string
 		if err := decidable(*e, by, what); err != nil {
 			return nil, err
 		}
-		if !reflect.DeepEqual(e.Captures, seen.Captures) || e.Citizen != order.Citizen {
+		if !reflect.DeepEqual(e.Captures, seen.Captures) || !reflect.DeepEqual(e.Samples, seen.Samples) || e.Citizen != order.Citizen {
 			return nil, conflict(what, "it was changed meanwhile", "look at it again")
 		}
 		e.State, e.Decision, e.OrderID, e.Changed = station.EnrolmentApproved, &station.Word{By: by.Login, At: now, Reason: reason}, order.ID, now
@@ -213,7 +213,10 @@ func (d *Desk) order(ctx context.Context, e station.Enrolment, what string) (o s
 	if o.Portrait, _, err = d.portrait(ctx, e); err != nil {
 		return o, err
 	}
-	o.Fingers, err = d.fingers(ctx, e)
+	if o.Fingers, err = d.fingers(ctx, e); err != nil {
+		return o, err
+	}
+	o.Irises, err = d.irises(ctx, e)
 	return o, err
 }
 

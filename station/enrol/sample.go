@@ -63,3 +63,28 @@ func (d *Desk) takes(e station.Enrolment, what string) error {
 	}
 	return nil
 }
+
+// Irises are those of the samples that can go into DG4.
+func Irises(samples []station.Sample, data func(station.Sample) ([]byte, error)) ([]station.Iris, error) {
+	var all []station.Iris
+	for _, s := range samples {
+		k, _ := record.KindOf(s.Kind)
+		if k.Type != record.TypeIris || k.Image {
+			continue
+		}
+		raw, err := data(s)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, station.Iris{Kind: s.Kind, Subtype: s.Subtype, Owner: s.Owner, Format: s.Format, Data: raw})
+	}
+	return all, nil
+}
+
+// irises are those of the enrolment.
+func (d *Desk) irises(ctx context.Context, e station.Enrolment) ([]station.Iris, error) {
+	return Irises(e.Samples, func(s station.Sample) ([]byte, error) {
+		stored, err := d.cfg.Store.Image(ctx, s.Digest)
+		return stored.Data, err
+	})
+}

@@ -1,6 +1,8 @@
 package enrol
 
 import (
+	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -63,4 +65,33 @@ func TestSamplesThatAreNoneAreRefused(t *testing.T) {
 	f.ok(err)
 	_, err = f.Sample(bg, an, "child", station.Sample{Kind: "iris"}, []byte("IIR\x00"))
 	f.kind(err, station.Conflict)
+}
+
+// What can go into DG4 goes into the order that an approval asks for; a sample of
+// something else does not, nor an iris that is a mere image.
+func TestIrisesGoIntoTheOrder(t *testing.T) {
+	f := desk(t)
+	f.open("e")
+	f.all("e", an)
+	for _, s := range []struct {
+		station.Sample
+		data string
+	}{
+		{station.Sample{Kind: "iris", Subtype: 1}, "IIR\x00right"}, {station.Sample{Kind: "iris-39794", Subtype: 2}, "\x66left"},
+		{station.Sample{Kind: "iris-image"}, "\x89PNG\r\n\x1A\n"}, {station.Sample{Kind: "voice", Owner: 1, Format: 1}, "aah"},
+	} {
+		_, err := f.Sample(bg, an, "e", s.Sample, []byte(s.data))
+		f.ok(err)
+	}
+	_, err := f.Finalize(bg, an, "e")
+	f.ok(err)
+	_, err = f.Approve(bg, binh, "e", "")
+	f.ok(err)
+	var o station.Order
+	all := f.events()
+	f.ok(json.Unmarshal(all[len(all)-1].Body, &o))
+	want := []station.Iris{{Kind: "iris", Subtype: 1, Data: []byte("IIR\x00right")}, {Kind: "iris-39794", Subtype: 2, Data: []byte("\x66left")}}
+	if !reflect.DeepEqual(o.Irises, want) {
+		t.Errorf("%+v", o.Irises)
+	}
 }

@@ -12,8 +12,10 @@ import (
 	"slices"
 	"time"
 
+	biometric "cardstation/biometrics/record"
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
+	"cardstation/devices/card/access/cvc"
 	"cardstation/personalize"
 	"cardstation/personalize/cccd"
 	"cardstation/personalize/emrtd"
@@ -171,10 +173,10 @@ func receipt(o station.Order, made personalize.Receipt, reader string, checks []
 	}
 }
 
-// terminal is what the read-back opens the plan's fingerprints with; nil where there
-// are none, or nothing that opens them.
+// terminal is what the read-back opens the plan's fingerprints and irises with; nil
+// where there are none, or nothing that opens them.
 func (l *Line) terminal(plan personalize.Plan) *emrtd.Terminal {
-	if t := l.cfg.Terminal; t != nil && plan.Fingers && t.Expired(l.cfg.Now()) == nil {
+	if t := l.cfg.Terminal; t != nil && (plan.Fingers || plan.Irises) && t.Expired(l.cfg.Now()) == nil {
 		return t
 	}
 	return nil
@@ -188,6 +190,8 @@ func spared(check string, plan personalize.Plan, terminal *emrtd.Terminal) bool 
 		return !plan.ProvesChip
 	case emrtd.CheckTerminal, lds.HashCheck(lds.DG3):
 		return terminal == nil
+	case lds.HashCheck(lds.DG4):
+		return terminal == nil || !terminal.May(cvc.ReadIris)
 	}
 	return false
 }
@@ -222,8 +226,11 @@ func (l *Line) readBack(c card.Card, o station.Order, plan personalize.Plan, mad
 		}
 	}
 	own, err := ofOrder(files, o)
-	if err == nil && own && terminal != nil {
+	if err == nil && own && terminal != nil && plan.Fingers {
 		own, err = fingersOf(files, o)
+	}
+	if err == nil && own && files[lds.DG4] != nil {
+		own, err = irisesOf(files, o)
 	}
 	if err == nil && !own {
 		err = errors.New("the chip holds another citizen's data")
@@ -251,6 +258,18 @@ func ofOrder(files lds.Files, o station.Order) (bool, error) {
 		return false, fmt.Errorf("DG2: %w", err)
 	}
 	return same && len(faces) == 1 && len(faces[0].Images) == 1 && bytes.Equal(faces[0].Images[0].Data, o.Portrait), nil
+}
+
+// irisesOf tells whether DG4 holds the order's irises.
+func irisesOf(files lds.Files, o station.Order) (bool, error) {
+	irises, err := lds.DecodeDG4(files[lds.DG4])
+	if err != nil {
+		return false, fmt.Errorf("DG4: %w", err)
+	}
+	want := Record(o).Irises
+	return slices.EqualFunc(irises, want, func(a, b biometric.Opaque) bool {
+		return a.Kind == b.Kind && a.Subtype == b.Subtype && bytes.Equal(a.Data, b.Data)
+	}), nil
 }
 
 // fingersOf tells whether DG3 holds the order's fingers.

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	biometric "cardstation/biometrics/record"
 	"cardstation/personalize"
 	"cardstation/personalize/cccd"
 	"cardstation/station"
@@ -157,6 +158,9 @@ func Record(o station.Order) personalize.Record {
 	r := personalize.Record{Holder: cccd.Holder(o.Citizen), Issue: o.Issue, Expiry: o.Expiry, Portrait: o.Portrait, Chip: string(o.Card)}
 	for _, f := range o.Fingers {
 		r.Fingers = append(r.Fingers, personalize.Finger(f))
+	}
+	for _, i := range o.Irises {
+		r.Irises = append(r.Irises, biometric.Opaque{Kind: i.Kind, Subtype: byte(i.Subtype), Owner: uint16(i.Owner), Format: uint16(i.Format), Data: i.Data})
 	}
 	return r
 }

@@ -138,7 +138,7 @@ func Young(birth string, day time.Time) bool {
 func sameOrder(a, b station.Order) bool {
 	strip := func(o station.Order) station.Order {
 		return station.Order{ID: o.ID, EnrolmentID: o.EnrolmentID, Type: o.Type, Priority: o.Priority, Profile: o.Profile,
-			Citizen: o.Citizen, Portrait: o.Portrait, Fingers: o.Fingers, Issue: o.Issue, Expiry: o.Expiry}
+			Citizen: o.Citizen, Portrait: o.Portrait, Fingers: o.Fingers, Irises: o.Irises, Issue: o.Issue, Expiry: o.Expiry}
 	}
 	return reflect.DeepEqual(strip(a), strip(b))
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cardstation/biometrics"
+	records "cardstation/biometrics/record"
 	"cardstation/devices/card"
 	"cardstation/devices/pcsc"
 	"cardstation/personalize"
@@ -220,7 +221,7 @@ func (r record) order(profile string, now time.Time) (station.Order, error) {
 	if err != nil {
 		return station.Order{}, err
 	}
-	o := station.Order{Format: station.Format, ID: "record", Profile: profile, Type: r.Type, Citizen: r.Citizen, Portrait: portrait, Fingers: fingers,
+	o := station.Order{Format: station.Format, ID: "record", Profile: profile, Type: r.Type, Citizen: r.Citizen, Portrait: portrait, Fingers: fingers, Irises: r.irises(now),
 		Issue: r.Issue, Expiry: r.Expiry, Created: now, Changed: now}
 	if o.Issue == "" {
 		o.Issue = now.Format(time.DateOnly)
@@ -255,6 +256,20 @@ func (r record) fingers(now time.Time) ([]station.Finger, error) {
 		}
 	}
 	return enrol.Fingers(prints, fingerCut)
+}
+
+// irises are those of the record's samples that can go into DG4; a citizen under 6 has
+// none.
+func (r record) irises(now time.Time) (all []station.Iris) {
+	if issue.Young(r.Citizen.BirthDate, now) {
+		return nil
+	}
+	for _, s := range r.samples {
+		if k, _ := records.KindOf(s.Kind); k.Type == records.TypeIris && !k.Image {
+			all = append(all, station.Iris{Kind: s.Kind, Subtype: int(s.Subtype), Owner: int(s.Owner), Format: int(s.Format), Data: s.Data})
+		}
+	}
+	return all
 }
 
 // portraitFor passes the gate and gives the JPEG for DG2.

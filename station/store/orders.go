@@ -284,18 +284,22 @@ func (t *tx) letGo(old station.Order, o *station.Order, actor string) error {
 	return t.append(event(station.CardWasScrapped, string(c.ID), actor, map[string]string{"order": o.ID, "reason": o.Reason}))
 }
 
-// order gives one with its portrait and its fingers.
+// order gives one with its portrait, its fingers and its irises.
 func (t *tx) order(id string) (station.Order, error) {
 	o, err := orders.get(t, id)
 	if err == nil {
 		o.Portrait = t.portrait(id)
-		o.Fingers, err = t.fingers(id)
+		o.Fingers, err = apart[station.Finger](t, bucketFingers, id)
+	}
+	if err == nil {
+		o.Irises, err = apart[station.Iris](t, bucketIrises, id)
 	}
 	return o, err
 }
 
-func (t *tx) fingers(id string) (all []station.Finger, err error) {
-	b := t.Bucket(bucketFingers) // a file of before there were any, opened for reading only, has none
+// apart reads what is kept of an order in a bucket of its own.
+func apart[T any](t *tx, bucket []byte, id string) (all []T, err error) {
+	b := t.Bucket(bucket) // a file of before there were any, opened for reading only, has none
 	if b == nil {
 		return nil, nil
 	}
@@ -304,32 +308,32 @@ func (t *tx) fingers(id string) (all []station.Finger, err error) {
 		return nil, nil
 	}
 	if err := json.Unmarshal(raw, &all); err != nil {
-		return nil, fmt.Errorf("fingers of order %s: %w", id, err)
+		return nil, fmt.Errorf("%s of order %s: %w", bucket, id, err)
 	}
 	return all, nil
 }
 
-// putFingers writes an order's fingers where they are others.
-func (t *tx) putFingers(old station.Order, o *station.Order) error {
-	if reflect.DeepEqual(old.Fingers, o.Fingers) {
+// putApart writes it where it is another.
+func putApart[T any](t *tx, bucket []byte, id string, old, all []T) error {
+	if reflect.DeepEqual(old, all) {
 		return nil
 	}
-	raw, err := json.Marshal(o.Fingers)
+	raw, err := json.Marshal(all)
 	if err != nil {
 		return err
 	}
-	return t.Bucket(bucketFingers).Put([]byte(o.ID), raw)
+	return t.Bucket(bucket).Put([]byte(id), raw)
 }
 
 func (t *tx) portrait(id string) []byte {
 	return bytes.Clone(t.Bucket(bucketPortraits).Get([]byte(id)))
 }
 
-// putOrder writes an order, its portrait and its fingers where they are others, and
+// putOrder writes an order, its portrait, fingers and irises where they are others, and
 // its place in the queue.
 func (t *tx) putOrder(old station.Order, o *station.Order) error {
 	bare := *o
-	bare.Format, bare.Portrait, bare.Fingers = station.Format, nil, nil
+	bare.Format, bare.Portrait, bare.Fingers, bare.Irises = station.Format, nil, nil, nil
 	arrival, err := orders.put(t, &bare)
 	if err != nil {
 		return err
@@ -339,7 +343,10 @@ func (t *tx) putOrder(old station.Order, o *station.Order) error {
 			return err
 		}
 	}
-	if err := t.putFingers(old, o); err != nil {
+	if err := putApart(t, bucketFingers, o.ID, old.Fingers, o.Fingers); err != nil {
+		return err
+	}
+	if err := putApart(t, bucketIrises, o.ID, old.Irises, o.Irises); err != nil {
 		return err
 	}
 	if old.State == station.OrderPending {

@@ -11,6 +11,7 @@ import (
 
 func order(id string, priority int, created int64) station.Order {
 	return station.Order{ID: id, Priority: priority, Profile: "softcard", Created: time.Unix(created, 0), Portrait: []byte("jpeg " + id),
+		Fingers: []station.Finger{{Position: 2, Image: []byte("wsq " + id)}}, Irises: []station.Iris{{Kind: "iris", Subtype: 1, Data: []byte("iir " + id)}},
 		Citizen: station.Citizen{Number: "001200000001"}, Expiry: "2040-01-01"}
 }
 
@@ -36,7 +37,8 @@ func TestClaimTakesTheOldestOfTheHighestPriority(t *testing.T) {
 		chip := station.CardID(fmt.Sprint("chip ", i))
 		o := must(s.Claim(bg, chip))
 		again := must(s.Claim(bg, chip))
-		if o.ID != want || again.ID != want || again.Attempts != 1 || o.Card != chip || string(o.Portrait) != "jpeg "+want {
+		if o.ID != want || again.ID != want || again.Attempts != 1 || o.Card != chip || string(o.Portrait) != "jpeg "+want ||
+			string(o.Fingers[0].Image) != "wsq "+want || string(again.Irises[0].Data) != "iir "+want {
 			t.Errorf("claim %d is %s, then %s (attempt %d), want %s", i, o.ID, again.ID, again.Attempts, want)
 		}
 		if c := must(s.Card(bg, chip)); c.State != station.CardClaimed || c.OrderID != want {
@@ -107,7 +109,7 @@ func TestIssueOnce(t *testing.T) {
 		}
 	}
 	got := must(s.Order(bg, "o"))
-	if got.State != station.OrderIssued || got.Receipt == nil || len(got.Steps) != 2 || string(got.Portrait) != "jpeg o" {
+	if got.State != station.OrderIssued || got.Receipt == nil || len(got.Steps) != 2 || string(got.Portrait) != "jpeg o" || string(got.Irises[0].Data) != "iir o" {
 		t.Errorf("order %+v", got)
 	}
 	if c := must(s.Card(bg, "chip")); c.State != station.CardIssued || c.Document != "200000001" || c.Number == "" || c.Expiry != "2040-01-01" {

@@ -61,6 +61,7 @@ var (
 	bucketPrints    = []byte("enrolments.prints") // enrolment ID, 0, position -> print
 	bucketPortraits = []byte("orders.portraits")  // order ID -> JPEG; orders change often, portraits never
 	bucketFingers   = []byte("orders.fingers")    // order ID -> []station.Finger; as the portraits
+	bucketIrises    = []byte("orders.irises")     // order ID -> []station.Iris; as the portraits
 	bucketQueue     = []byte("orders.queue")      // priority, creation, arrival -> order ID, while pending
 	bucketSODs      = []byte("cards.sods")        // digest of EF.SOD -> card ID
 
@@ -68,7 +69,7 @@ var (
 	keyHead   = []byte("head") // seq and hash of the last event
 
 	buckets = [][]byte{bucketMeta, bucketEvents, bucketEventIDs, bucketOutbox, bucketImages, bucketImageRefs,
-		bucketPrints, bucketPortraits, bucketFingers, bucketQueue, bucketSODs,
+		bucketPrints, bucketPortraits, bucketFingers, bucketIrises, bucketQueue, bucketSODs,
 		enrolments.bucket(), enrolments.index(), orders.bucket(), orders.index(), cards.bucket(), cards.index(), people.bucket(), people.index()}
 )
 
