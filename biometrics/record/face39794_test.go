@@ -126,7 +126,8 @@ unit=IMPLICIT:1,ENUMERATED:0
 
 func TestFingerBlocksOf39794ByOpenSSLAreRead(t *testing.T) {
 	f, err := DecodeFinger(byOpenSSL(t, fingerBlock))
-	want := []FingerView{{Position: 10, Impression: 1, Compression: WSQ, Data: unhex("FFA0FFA8"), Units: 1, ScanX: 500, ScanY: 500, ImageX: 500, ImageY: 500}}
+	want := []FingerView{{Position: 10, Impression: 1, Compression: WSQ, Data: unhex("FFA0FFA8"),
+		Captured: [9]byte{0x07, 0xE8, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}, Units: 1, ScanX: 500, ScanY: 500, ImageX: 500, ImageY: 500}}
 	if err != nil || f.Edition != Finger39794 || !reflect.DeepEqual(f.Views, want) {
 		t.Errorf("\n got %+v, %v\nwant %+v", f, err, want)
 	}

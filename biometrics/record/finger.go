@@ -81,6 +81,15 @@ const (
 	PGM // 39794-4 only
 )
 
+// String is the format as an operator knows it.
+func (c Compression) String() string {
+	names := [...]string{Raw: "raw", Packed: "packed raw", WSQ: "WSQ", JPEG: "JPEG", JPEG2000: "JPEG 2000", JPEG2000Lossless: "lossless JPEG 2000", PNG: "PNG", PGM: "PGM"}
+	if c >= 0 && int(c) < len(names) {
+		return names[c]
+	}
+	return fmt.Sprintf("compression %d", int(c))
+}
+
 const none = -1
 
 // compressionCodes: 19794-4:2005 table 3, 19794-4:2011 table 9, 39794-4.
@@ -97,7 +106,7 @@ func (c Compression) code(e Edition) (byte, error) {
 			return byte(code), nil
 		}
 	}
-	return 0, fmt.Errorf("compression %d has no code in a finger record of %d", c, e)
+	return 0, fmt.Errorf("%s has no code in a finger record of %d", c, e)
 }
 
 func compressionOf(code byte, e Edition) (Compression, error) {

@@ -76,19 +76,24 @@ func (v FingerView) moment39794() []byte {
 	be := binary.BigEndian
 	b := number(0x80, be.Uint16(v.Captured[:]))
 	for i, n := range v.Captured[2:7] {
-		b = append(b, number(0x81+byte(i), uint16(n))...)
+		if n != 0xFF {
+			b = append(b, number(0x81+byte(i), uint16(n))...)
+		}
 	}
-	return append(b, number(0x86, be.Uint16(v.Captured[7:]))...)
+	if ms := be.Uint16(v.Captured[7:]); ms != 0xFFFF {
+		b = append(b, number(0x86, ms)...)
+	}
+	return b
 }
 
-// captured39794 reads a DateTimeBlock, of which only the year must be there: a time that
-// is not said is the beginning.
+// captured39794 reads a DateTimeBlock, of which only the year must be there: what is not
+// said is FF.
 func captured39794(b []byte) (at [9]byte, err error) {
 	parts, err := members(b)
 	if err != nil {
 		return at, err
 	}
-	values := [7]uint16{1: 1, 2: 1}
+	values := [7]uint16{0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFFFF}
 	for i, most := range [7]int{9999, 12, 31, 23, 59, 60, 999} {
 		if parts[i] == nil && i > 0 {
 			continue

@@ -122,11 +122,11 @@ func TestFingerOf39794GoesThroughDataGroup3(t *testing.T) {
 
 func TestViewsThatA39794RecordCannotHoldAreRefused(t *testing.T) {
 	for why, spoil := range map[string]func(*FingerView){
-		"impression 2":  func(v *FingerView) { v.Impression = 2 },
-		"compression 3": func(v *FingerView) { v.Compression = JPEG },
-		"one rate":      func(v *FingerView) { v.ImageY = 1000 },
-		"no image":      func(v *FingerView) { v.Data = nil },
-		"extended data": func(v *FingerView) { v.Extended = []byte{1} },
+		"impression 2":     func(v *FingerView) { v.Impression = 2 },
+		"JPEG has no code": func(v *FingerView) { v.Compression = JPEG },
+		"one rate":         func(v *FingerView) { v.ImageY = 1000 },
+		"no image":         func(v *FingerView) { v.Data = nil },
+		"extended data":    func(v *FingerView) { v.Extended = []byte{1} },
 	} {
 		f, _ := written39794(t)
 		spoil(&f.Views[1])

@@ -162,7 +162,8 @@ func picture(frame capture.Frame, slot station.FingerSlot) (capture.Frame, error
 		}
 		frame.Media = "image/png"
 	default:
-		return wrong(errors.New("the image is coded in a way that is not read here; PNG, JPEG, WSQ and raw are"))
+		return capture.Frame{}, &station.Error{Kind: station.Correct, What: "record of the fingerprint scanner", Err: fmt.Errorf("its image is %s, which is not read here", v.Compression),
+			Hint: "have the scanner's service set to give PNG, WSQ or raw images (in its maker's settings): capturing again will not help"}
 	}
 	if frame.At.IsZero() {
 		frame.At = time.Now().UTC()
