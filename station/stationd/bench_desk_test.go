@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"cardstation/biometrics/synth"
+	"cardstation/station"
+)
+
+// BenchmarkEnrolment is what a station computes for one citizen, as a client sees it over
+// HTTP, stored images and all: thirteen captures, each judged, cut, held against those
+// before and looked for among those that the station had; the whole held once more; and
+// the transaction with WSQ of each print. ms-to-verdict is the slowest capture, ms-cpu what all
+// processors together spent on all of it.
+func BenchmarkEnrolment(b *testing.B) {
+	sets := []struct {
+		name  string
+		shots func() shots
+	}{{"synthetic", func() shots { return shotsOf(synth.Captures(2021)) }}, {"real", func() shots { return realShots(b) }}}
+	for _, set := range sets {
+		if _, err := os.Stat(sharedData); err != nil && set.name == "real" {
+			continue
+		}
+		b.Run(set.name, func(b *testing.B) { benchEnrolment(b, set.shots()) })
+	}
+}
+
+func benchEnrolment(b *testing.B, all shots) {
+	d := newDeskTest(b)
+	photo := synth.Portrait(1)
+	var captures, whole, final, transaction, slowest, spent time.Duration
+	n := 0
+	for b.Loop() {
+		id := fmt.Sprintf("bench-%d", n)
+		n++
+		d.open(id, 1)
+		d.take(id, station.Portrait, photo)
+		d.slowest = 0
+		start, before := time.Now(), processorTime(b)
+		for _, f := range station.FingerSlots {
+			if c := d.take(id, f.Slot, all[f.Slot]); c.State != station.CaptureAccepted {
+				b.Fatalf("%s: %v", f.Slot, c.Reasons)
+			}
+		}
+		taken := time.Now()
+		if code, fields := d.finalize(id); code >= 300 {
+			b.Fatalf("finalize: %d %v", code, fields)
+		}
+		done := time.Now()
+		if code, body := d.call(station.RoleSupervisor, "GET", "/v1/enrollments/"+id+"/transaction", nil, nil); code != 200 {
+			b.Fatalf("transaction: %d %.200s", code, body)
+		}
+		end, after := time.Now(), processorTime(b)
+		captures, final, transaction = best(captures, taken.Sub(start)), best(final, done.Sub(taken)), best(transaction, end.Sub(done))
+		whole, slowest = best(whole, end.Sub(start)), best(slowest, d.slowest)
+		spent = best(spent, after-before)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(ms(captures), "ms-13-captures")
+	b.ReportMetric(ms(final), "ms-finalize")
+	b.ReportMetric(ms(transaction), "ms-transaction")
+	b.ReportMetric(ms(whole), "ms-wall")
+	b.ReportMetric(ms(slowest), "ms-to-verdict")
+	b.ReportMetric(ms(spent), "ms-cpu")
+}
+
+// processorTime is what this process took of all processors so far, which does not grow
+// with what else the machine does.
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
