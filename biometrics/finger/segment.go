@@ -31,6 +31,10 @@ func (e countError) Error() string {
 // Find finds the fingers of a slap: as many as expected names, from the left edge of the
 // picture to the right (see biometrics.Position.Fingers; leave out what is missing). ppi is
 // as for Extract. It is an error where fewer are seen, or clearly more.
+//
+// Which hand it is, Find takes as said. The heights of the fingertips do not tell: in one of
+// the two slaps of the real card the index finger stands lower than the little one. Sequence
+// tells it by the rolls.
 func Find(img image.Image, ppi int, expected []biometrics.Position) ([]Segment, error) {
 	g, err := grey500(img, ppi)
 	if err != nil {

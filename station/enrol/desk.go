@@ -56,7 +56,7 @@ type Changes interface {
 type Store interface {
 	Dossiers
 	Changes
-	Prints
+	Keeper
 }
 
 // Config is what a Desk works with. All fields but Now are needed; without Finger,

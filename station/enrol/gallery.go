@@ -14,8 +14,8 @@ import (
 	"cardstation/station"
 )
 
-// Prints keeps what is kept of the rolled fingers of final enrolments.
-type Prints interface {
+// Keeper keeps the templates of the rolled fingers of final enrolments.
+type Keeper interface {
 	// FinalizeEnrolment is UpdateEnrolment that also keeps the prints, in the same
 	// transaction, where change leaves the enrolment final.
 	FinalizeEnrolment(ctx context.Context, id string, prints []station.Print, change func(*station.Enrolment) ([]station.Event, error)) (station.Enrolment, error)
@@ -59,7 +59,7 @@ const (
 // finger.SameFinger holds: the line rises by 10 for each tenfold of N. Two fingers of one enrolment
 // that each reach finger.SameFinger are a match as well.
 type Gallery struct {
-	store   Prints
+	store   Keeper
 	mu      sync.RWMutex
 	index   finger.Index
 	persons []string // enrolment IDs
@@ -72,7 +72,7 @@ type held struct {
 }
 
 // OpenGallery reads what the store keeps: about a second for 25,000 prints.
-func OpenGallery(ctx context.Context, store Prints) (*Gallery, error) {
+func OpenGallery(ctx context.Context, store Keeper) (*Gallery, error) {
 	g := &Gallery{store: store}
 	err := store.EachPrint(ctx, g.add)
 	if err != nil {
