@@ -121,7 +121,7 @@ func (s *sequence) slaps() {
 }
 
 // open tells whether one roll more of its hand would tell if it is the roll that is wrong or
-// the slap of the other hand in which it is seen.
+// the slap in which it is seen in another finger's place.
 func (s *sequence) open(roll, flat piece) bool {
 	own, rolls := 0, 0 // of its hand: flat fingers, each of which is rolled in the end, and rolls so far
 	for _, one := range s.pieces {
@@ -133,8 +133,13 @@ func (s *sequence) open(roll, flat piece) bool {
 			own++
 		}
 	}
-	return !thumb(roll.position) && !thumb(flat.position) && left(flat.position) != left(roll.position) &&
-		flat.position != opposite(roll.position) && s.vote(flat.capture).own == 0 && rolls < 2 && own >= 2
+	if thumb(roll.position) || thumb(flat.position) || rolls > 1 || own < 2 || s.vote(flat.capture).own > 0 {
+		return false
+	}
+	if left(flat.position) == left(roll.position) { // or the slap lacks another finger than entered
+		return len(s.captures[flat.capture].Missing) > 0
+	}
+	return flat.position != opposite(roll.position)
 }
 
 func thumb(p biometrics.Position) bool {

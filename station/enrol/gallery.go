@@ -71,7 +71,7 @@ type held struct {
 	position biometrics.Position
 }
 
-// OpenGallery reads what the store keeps: about a second for 25,000 prints.
+// OpenGallery reads what the store keeps: some 3 seconds for 100,000 prints.
 func OpenGallery(ctx context.Context, store Keeper) (*Gallery, error) {
 	g := &Gallery{store: store}
 	err := store.EachPrint(ctx, g.add)

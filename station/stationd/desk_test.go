@@ -322,6 +322,43 @@ func TestTheDeskRefusesHandsAndFingersThatAreNotTheRightOnes(t *testing.T) {
 	t.Logf("%d captures, the slowest verdict after %v", d.sent, d.slowest)
 }
 
+// Three fingers are not taken as four. Where one is said to be missing they are, and the rolls
+// show if it was another.
+func TestTheDeskTakesThreeFingersOnlyWhereTheFourthIsMissing(t *testing.T) {
+	d := newDeskTest(t)
+	all := shotsOf(synth.Captures(2021))
+	img, err := biometrics.Decode(all["plain-right-four"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := biometrics.Grey(img)
+	draw.Draw(g, image.Rect(0, 0, 400, 1500), image.NewUniform(color.Gray{Y: 246}), image.Point{}, draw.Src)
+	var three bytes.Buffer
+	if err := png.Encode(&three, g); err != nil {
+		t.Fatal(err)
+	}
+	d.open("e", 1)
+	if c := d.take("e", "plain-right-four", three.Bytes()); c.State != station.CaptureRefused || len(c.Reasons) != 1 || !slices.Contains(c.Codes, "too-few") {
+		t.Errorf("three as four: %+v", c)
+	}
+	if c := d.take("e", "plain-right-four", again(t, three.Bytes()), "5:BANDAGED"); c.State != station.CaptureAccepted {
+		t.Errorf("the little finger missing: %+v", c) // which is the wrong one
+	}
+	d.take("e", "plain-left-four", all["plain-left-four"])
+	d.take("e", "plain-thumbs", all["plain-thumbs"])
+	d.take("e", "rolled-right-thumb", all["rolled-right-thumb"])
+	if code, body := d.call(station.RoleDesk, "POST", "/v1/enrollments/e/captures/rolled-right-index/missing", map[string]any{"missing": []any{map[string]any{"position": 2, "presence": "BANDAGED"}}}, nil); code != 200 {
+		t.Fatalf("the index finger missing: %d %s", code, body)
+	}
+	d.take("e", "rolled-right-middle", all["rolled-right-middle"])
+	if c := d.take("e", "rolled-right-ring", all["rolled-right-ring"]); len(c.Notes) != 1 || !strings.Contains(c.Notes[0], "check which are missing") {
+		t.Errorf("the rolls show which finger is not there: %+v", c)
+	}
+	if c := d.take("e", "plain-right-four", again(t, again(t, three.Bytes())), "2:BANDAGED"); c.State == station.CaptureRefused {
+		t.Errorf("the index finger missing: %+v", c)
+	}
+}
+
 // No false alarm on the real card nor on synthetic people: CARDSTATION_HANDS says how many,
 // 2 where it is not set.
 func TestTheDeskTakesHandsThatAreInOrder(t *testing.T) {
