@@ -264,7 +264,7 @@ func TestTransportKeysAreReadAndKeptToThemselves(t *testing.T) {
 // that everybody knows are refused outside the demo, in whatever length they come.
 func TestTransportKeysOfAKeyFolder(t *testing.T) {
 	s := managed(t)
-	keys := pki.Keys{Document: s.authority.Document, Citizen: s.authority.Citizen, Content: s.authority.Content, Master: bytes.Repeat([]byte{7}, MasterSize)}
+	keys := pki.Keys{Document: s.authority.Document, Citizen: s.authority.Citizen, Content: s.authority.Content, Terminals: &s.terminals, Master: bytes.Repeat([]byte{7}, MasterSize)}
 	for _, n := range []int{16, 24, 32} {
 		published := hex.EncodeToString(counted(n))
 		for _, text := range []string{"master: " + published + "\ndiversification: kdf3\n", "enc: " + strings.Repeat("00", n) + "\nmac: " + strings.Repeat("01", n) + "\ndek: " + published + "\n"} {

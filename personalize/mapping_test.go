@@ -6,7 +6,6 @@ import (
 	"encoding/asn1"
 	"encoding/json"
 	"testing"
-	"time"
 
 	"crypto/ecdsa"
 	"crypto/rand"
@@ -91,7 +90,7 @@ func TestTheMappingOfPACEProvesTheChipByASignedKeyOnly(t *testing.T) {
 		"not there":          {key, nil, lds.NotDone},
 	} {
 		door := access.PACE{Info: mappingInfo, Password: s.doors()[1].(access.PACE).Password}
-		_, rows := emrtd.Inspect(card.Over(s.mapping(v.key, v.signer)), door, s.trust, time.Now())
+		_, rows := s.look(terminalOf(s.terminals)).Through(card.Over(s.mapping(v.key, v.signer)), door)
 		found := false
 		for _, r := range rows {
 			if r.Name == emrtd.CheckMapping {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"cardstation/devices/card"
 	"cardstation/devices/card/access"
@@ -96,7 +95,7 @@ func TestChipsWithOtherMannersAreReadAndItIsSaidHow(t *testing.T) {
 	}
 	for name, m := range manners {
 		for how, print := range s.prints() {
-			_, rows := print.Inspect(card.Over(s.as(m.Quirks)), s.trust, time.Now())
+			_, rows := s.look(terminalOf(s.terminals)).Of(card.Over(s.as(m.Quirks)), print)
 			said := ""
 			for _, r := range rows {
 				if said += r.Why + "\n"; r.Result != lds.Passed {
@@ -107,7 +106,7 @@ func TestChipsWithOtherMannersAreReadAndItIsSaidHow(t *testing.T) {
 				t.Errorf("%s, %s: no word of %q in\n%s", name, how, m.said, said)
 			}
 		}
-		_, rows := emrtd.Inspect(card.Over(s.as(m.Quirks)), s.doors()[0], s.trust, time.Now())
+		_, rows := s.look(terminalOf(s.terminals)).Through(card.Over(s.as(m.Quirks)), s.doors()[0])
 		for _, r := range rows {
 			if r.Result != lds.Passed {
 				t.Errorf("%s, bac: %s is %s: %s", name, r.Name, r.Result, r.Why)
@@ -152,7 +151,7 @@ func TestChipsOddInTwoWaysAreRead(t *testing.T) {
 				continue // nothing could be selected; nobody could ask for the signature again
 			}
 			for how, print := range s.prints() {
-				_, rows := print.Inspect(card.Over(s.as(q)), s.trust, time.Now())
+				_, rows := s.look(terminalOf(s.terminals)).Of(card.Over(s.as(q)), print)
 				for _, r := range rows {
 					if r.Result != lds.Passed {
 						t.Errorf("%+v, %s: %s is %s: %s", q, how, r.Name, r.Result, r.Why)

@@ -171,11 +171,32 @@ func (p Printed) password() (access.Password, string, error) {
 }
 
 // cardAccess reads EF.CardAccess of the master file; nil where the chip has none or
-// does not give it.
+// does not give it. A chip that refuses its master file is asked once more with the
+// application selected: another may have been, which knows no such file.
 func (r *Reader) cardAccess(c card.Card) ([]byte, error) {
-	if _, err := r.selectMaster(c); err != nil { // some refuse it and give the file all the same
+	master, err := r.selectMaster(c) // some refuse it and give the file all the same
+	if err != nil {
 		return nil, err
 	}
+	raw, err := r.offer(c)
+	if err != nil || len(raw) > 0 || master == card.OK {
+		return raw, err
+	}
+	var refused card.Status
+	if err := r.selectAID(c, AID); err != nil {
+		if errors.As(err, &refused) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	if raw, err = r.offer(c); len(raw) > 0 {
+		r.note(0, "chip gives EF.CardAccess in the application only")
+	}
+	return raw, err
+}
+
+// offer reads EF.CardAccess where the chip stands; nil where it is refused.
+func (r *Reader) offer(c card.Card) ([]byte, error) {
 	files, notes, err := r.Read(c, lds.CardAccess)
 	r.notes = slices.DeleteFunc(notes, func(n Note) bool { return n.File != 0 }) // what the chip wants of every reading
 	var refused *card.Error

@@ -4,8 +4,10 @@ import (
 	"encoding/pem"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -16,7 +18,8 @@ import (
 
 // Scripts read like a session at a terminal. "blank N" puts a new card into reader
 // N of the private pcscd, "blank N plain" one whose PIV application is the standard's and
-// no more, "blank N FILE" one with the transport keys of the file, "out N" takes it out;
+// no more, "blank N passport-applet" and "blank N passport-applet-pace" one of another
+// make, "blank N FILE" one with the transport keys of the file, "out N" takes it out;
 // $READER0 and on are the readers' names. "pin KEYS FILE" sets $PIN to that of the chip
 // which the file says was issued, "maker FILE" writes the certificate of the software
 // chips' maker.
@@ -52,6 +55,7 @@ func TestScripts(t *testing.T) {
 			},
 			"out": func(ts *testscript.TestScript, neg bool, args []string) {
 				b.remove(slotOf(ts, args))
+				time.Sleep(handover)
 			},
 		},
 	})
@@ -63,6 +67,8 @@ func chipOf(ts *testscript.TestScript, how []string) *softcard.Chip {
 	switch {
 	case len(how) == 1 && how[0] == "plain":
 		o.PlainPIV = true
+	case len(how) == 1 && slices.Contains([]softcard.Applet{softcard.PassportApplet, softcard.PassportAppletPACE}, softcard.Applet(how[0])):
+		o.Applet = softcard.Applet(how[0])
 	case len(how) == 1:
 		t, err := personalize.ParseTransport([]byte(ts.ReadFile(how[0])))
 		ts.Check(err)
@@ -75,7 +81,7 @@ func chipOf(ts *testscript.TestScript, how []string) *softcard.Chip {
 
 func slotOf(ts *testscript.TestScript, args []string) int {
 	if len(args) != 1 {
-		ts.Fatalf("usage: blank N [FILE], out N")
+		ts.Fatalf("usage: blank N [plain | passport-applet | passport-applet-pace | FILE], out N")
 	}
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
