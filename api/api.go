@@ -43,6 +43,9 @@ type Config struct {
 	// Sensor gives the attached or simulated device of a slot; nil or false: there
 	// is none, and images are uploaded.
 	Sensor func(station.Slot) (capture.Sensor, bool)
+	// SampleSensor gives the attached device for an opaque sample; nil or false: there is
+	// none.
+	SampleSensor func(kind string, subtype int) (capture.Sensor, bool)
 	// Transaction makes the ANSI/NIST-ITL file of a finalized enrolment; nil: there is none.
 	Transaction func(context.Context, station.Enrolment, Asked) ([]byte, error)
 	// Simulated says so on every page of the console: nothing here is real.

@@ -144,14 +144,9 @@ func device(named string) string {
 
 // attached finds the device of a slot for a SimulateBody.
 func (s *server) attached(slot station.Slot, raw []byte) (capture.Sensor, []station.Missing, error) {
-	var body SimulateBody
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&body); err != nil || !body.Simulate {
-		return nil, nil, &station.Error{Kind: station.Correct, What: `the body is not {"simulate": true}`}
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, nil, &station.Error{Kind: station.Correct, What: "something stands behind the JSON body"}
+	body, err := simulate(raw)
+	if err != nil {
+		return nil, nil, err
 	}
 	if s.cfg.Sensor != nil {
 		if sensor, ok := s.cfg.Sensor(slot); ok {
@@ -159,6 +154,19 @@ func (s *server) attached(slot station.Slot, raw []byte) (capture.Sensor, []stat
 		}
 	}
 	return nil, nil, &station.Error{Kind: station.Conflict, What: fmt.Sprintf("no device is attached for %s", slot), Hint: "upload an image instead"}
+}
+
+// simulate reads a SimulateBody.
+func simulate(raw []byte) (body SimulateBody, err error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&body); err != nil || !body.Simulate {
+		return body, &station.Error{Kind: station.Correct, What: `the body is not {"simulate": true}`}
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return body, &station.Error{Kind: station.Correct, What: "something stands behind the JSON body"}
+	}
+	return body, nil
 }
 
 // parseMissing reads position:presence.

@@ -173,6 +173,9 @@ func newHouse(t testing.TB) *house {
 	var shots int
 	handler := New(Config{Desk: desk, Queue: h.queue, Cards: issue.Cards{Drawer: db, Keeper: db}, Readers: readers{}, Office: h.office, People: db, Events: db,
 		Profiles: []Profile{{ID: "softcard", Name: "Card in software", Description: "eMRTD and PIV"}}, Simulated: true, Station: "test", Now: c.Now,
+		SampleSensor: func(kind string, subtype int) (capture.Sensor, bool) {
+			return capture.NewSimulated(c.Now, capture.Frame{Data: fmt.Appendf(nil, "IIR\x00%d", subtype), Device: "eye camera"}), kind == "iris"
+		},
 		Transaction: func(_ context.Context, e station.Enrolment, a Asked) ([]byte, error) {
 			return fmt.Appendf(nil, "%s %+v", e.ID, a), nil
 		},

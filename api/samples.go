@@ -2,11 +2,15 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"fmt"
+	"mime"
 	"net/http"
 	"slices"
 
 	"cardstation/biometrics/record"
+	"cardstation/devices/capture"
 	"cardstation/station"
 )
 
@@ -16,6 +20,7 @@ func (s *server) sampleRoutes() {
 	add := operation(http.MethodPost, path+"/{kind}", "addSample", tag, "Put an opaque sample into an enrollment", enrollWrite)
 	add.Description = "The data is kept as it comes, and takes the place of a sample of the same kind and subtype. Its format is said by its codes where the kind has none of its own."
 	add.MaxBodyBytes = s.cfg.Limits.Image
+	add.Description += " With a body of {\"simulate\": true} the attached device takes it."
 	handle(s, add, s.addSample)
 }
 
@@ -39,21 +44,52 @@ func (s *server) listSamples(ctx context.Context, in *EnrollmentPath) (*samplesO
 
 type sampleInput struct {
 	EnrollmentPath
-	Kind      string `path:"kind" maxLength:"30" example:"iris"`
-	Subtype   int    `query:"subtype" minimum:"0" maximum:"2" doc:"1 right, 2 left, 0 not said."`
-	Owner     int    `query:"owner" minimum:"0" maximum:"65535" doc:"Owner of the data's format, as registered with IBIA; 0 for the kind's own."`
-	Format    int    `query:"format" minimum:"0" maximum:"65535" doc:"Number of the format; 0 for the kind's own."`
-	Device    string `query:"device" maxLength:"200" doc:"What took it."`
-	Simulated bool   `query:"simulated" doc:"No person stands behind it."`
-	RawBody   []byte `contentType:"application/octet-stream"`
+	Kind        string `path:"kind" maxLength:"30" example:"iris"`
+	ContentType string `header:"Content-Type" required:"true"`
+	Subtype     int    `query:"subtype" minimum:"0" maximum:"2" doc:"1 right, 2 left, 0 not said."`
+	Owner       int    `query:"owner" minimum:"0" maximum:"65535" doc:"Owner of the data's format, as registered with IBIA; 0 for the kind's own."`
+	Format      int    `query:"format" minimum:"0" maximum:"65535" doc:"Number of the format; 0 for the kind's own."`
+	Device      string `query:"device" maxLength:"200" doc:"What took it."`
+	Simulated   bool   `query:"simulated" doc:"No person stands behind it."`
+	RawBody     []byte `contentType:"application/octet-stream"`
 }
 
 type sampleOutput struct{ Body SampleView }
 
 func (s *server) addSample(ctx context.Context, in *sampleInput) (*sampleOutput, error) {
 	one := station.Sample{Kind: in.Kind, Subtype: in.Subtype, Owner: in.Owner, Format: in.Format, Device: device(in.Device), Simulated: in.Simulated}
-	got, err := s.cfg.Desk.Sample(ctx, who(ctx).Person, in.ID, one, bytes.Clone(in.RawBody))
+	data := bytes.Clone(in.RawBody)
+	switch kind, _, _ := mime.ParseMediaType(in.ContentType); kind {
+	case "application/octet-stream":
+	case "application/json":
+		frame, err := s.takeSample(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		one.Device, one.Simulated, one.At, data = frame.Device, frame.Simulated, frame.At, frame.Data
+	default:
+		return nil, newProblem(http.StatusUnsupportedMediaType, station.Correct, "a sample is application/octet-stream or application/json", "")
+	}
+	got, err := s.cfg.Desk.Sample(ctx, who(ctx).Person, in.ID, one, data)
 	return &sampleOutput{Body: viewSample(got, "/v1/enrollments/"+in.ID)}, err
+}
+
+// takeSample has the attached device take it.
+func (s *server) takeSample(ctx context.Context, in *sampleInput) (capture.Frame, error) {
+	what := fmt.Sprintf("take a sample of enrolment %s", in.ID)
+	if _, err := simulate(in.RawBody); err != nil {
+		return capture.Frame{}, err
+	}
+	if s.cfg.SampleSensor != nil {
+		if sensor, ok := s.cfg.SampleSensor(in.Kind, in.Subtype); ok {
+			frame, err := sensor.Capture(ctx)
+			if err != nil {
+				err = &station.Error{Kind: station.Retry, What: what, Err: err, Hint: cmp.Or(station.HintOf(err), "look after the device and capture again")}
+			}
+			return frame, err
+		}
+	}
+	return capture.Frame{}, &station.Error{Kind: station.Conflict, What: what + ": no device is attached for it", Hint: "upload the sample instead"}
 }
 
 // eyes are OSIA's subtypes of an iris by those of ISO/IEC 7816-11.

@@ -63,6 +63,13 @@ func TestOpaqueSamplesComeByOSIAAndByTheirOwnRoute(t *testing.T) {
 			t.Errorf("%s", got)
 		}
 	}
+	taken := ask(200, "POST", e+"/samples/iris?subtype=1", js, []byte(`{"simulate": true}`))
+	if !strings.Contains(taken, `"device":"eye camera"`) || !strings.Contains(taken, `"simulated":true`) {
+		t.Errorf("from the device: %s", taken)
+	}
+	ask(409, "POST", e+"/samples/voice", js, []byte(`{"simulate": true}`))
+	ask(400, "POST", e+"/samples/iris", js, []byte(`{"simulate": false}`))
+	ask(415, "POST", e+"/samples/iris", "text/plain", []byte("IIR\x00"))
 	ask(400, "POST", e+"/samples/voice", octets, []byte("aah"))
 	ask(400, "POST", e+"/samples/gait", octets, []byte("steps"))
 }

@@ -76,6 +76,7 @@ type house struct {
 type fittings struct {
 	drivers   drivers
 	sensor    func(station.Slot) (capture.Sensor, bool)
+	sample    func(kind string, subtype int) (capture.Sensor, bool)
 	simulated bool
 	log       *slog.Logger
 }
@@ -125,7 +126,7 @@ func build(cfg config, f fittings) (*house, error) {
 	sent := &transactions{origin: cfg.Station, image: h.desk.Image}
 	h.server = api.Server(api.New(api.Config{
 		Desk: h.desk, Queue: h.queue, Cards: issue.Cards{Drawer: db, Keeper: db}, Readers: h.slots, Office: h.office,
-		People: db, Events: db, Profiles: profiles(), Sensor: f.sensor, Transaction: sent.file, Simulated: f.simulated, Station: cfg.Station, Log: f.log, Now: clock,
+		People: db, Events: db, Profiles: profiles(), Sensor: f.sensor, SampleSensor: f.sample, Transaction: sent.file, Simulated: f.simulated, Station: cfg.Station, Log: f.log, Now: clock,
 	}), cfg.Listen)
 	return h, nil
 }
@@ -247,7 +248,7 @@ func (c *runCmd) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		fit.sensor = all.sensor
+		fit.sensor, fit.sample = all.sensor, all.sample
 	}
 	h, err := build(cfg, fit)
 	if err != nil {

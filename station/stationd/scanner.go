@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,7 +31,7 @@ type scanners struct {
 	client *sbi.Client
 
 	mu    sync.Mutex
-	found *sbi.Device // the scanner used last
+	found map[sbi.Type]*sbi.Device // those used last
 }
 
 func newScanners(o sbi.Options) (*scanners, error) {
@@ -38,7 +39,7 @@ func newScanners(o sbi.Options) (*scanners, error) {
 	if err != nil {
 		return nil, station.Errorf(station.Correct, "scanners: %w", err)
 	}
-	return &scanners{client: client}, nil
+	return &scanners{client: client, found: map[sbi.Type]*sbi.Device{}}, nil
 }
 
 // trustedMakers reads the device makers' certificates.
@@ -60,30 +61,67 @@ func (s *scanners) sensor(slot station.Slot) (capture.Sensor, bool) {
 	return nil, false
 }
 
-// device is the scanner used last, or the first that is found and does registration.
-func (s *scanners) device(ctx context.Context) (*sbi.Device, error) {
+// sample gives the camera for an eye; no other opaque sample comes from a device.
+func (s *scanners) sample(kind string, subtype int) (capture.Sensor, bool) {
+	_, err := sbi.Eye(subtype)
+	return eye{s, subtype}, kind == "iris" && err == nil
+}
+
+// device is the one of a modality used last, or the first that is found and does
+// registration.
+func (s *scanners) device(ctx context.Context, kind sbi.Type) (*sbi.Device, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.found != nil {
-		return s.found, nil
+	if found := s.found[kind]; found != nil {
+		return found, nil
 	}
-	all, err := s.client.Discover(ctx, sbi.Finger)
+	all, err := s.client.Discover(ctx, kind)
 	if err != nil {
 		return nil, trouble(err)
 	}
 	for _, d := range all {
 		if d.Purpose == "Registration" {
-			s.found = d
+			s.found[kind] = d
 			return d, nil
 		}
 	}
-	return nil, &station.Error{Kind: station.Retry, What: "no fingerprint scanner was found", Hint: "plug the scanner in and start its service, or upload the print"}
+	return nil, &station.Error{Kind: station.Retry, What: fmt.Sprintf("no device for %s was found", strings.ToLower(string(kind))), Hint: "plug the scanner in and start its service, or upload what it gives"}
 }
 
-func (s *scanners) forget() {
-	s.mu.Lock()
-	s.found = nil
-	s.mu.Unlock()
+// take has the device of the target's modality capture it.
+func (s *scanners) take(ctx context.Context, target sbi.Target) (capture.Frame, error) {
+	device, err := s.device(ctx, target.Type)
+	if err != nil {
+		return capture.Frame{}, err
+	}
+	frame, err := device.Sensor(target, new(sbi.Chain)).Capture(ctx)
+	if errors.Is(err, sbi.ErrGone) {
+		s.mu.Lock()
+		delete(s.found, target.Type)
+		s.mu.Unlock()
+	}
+	if err != nil {
+		return capture.Frame{}, trouble(err)
+	}
+	if frame.At.IsZero() {
+		frame.At = time.Now().UTC()
+	}
+	return frame, nil
+}
+
+// eye is one eye at a camera.
+type eye struct {
+	scanners *scanners
+	subtype  int
+}
+
+// Capture implements capture.Sensor: it gives the device's record as it is.
+func (x eye) Capture(ctx context.Context) (capture.Frame, error) {
+	target, err := sbi.Eye(x.subtype)
+	if err != nil {
+		return capture.Frame{}, err
+	}
+	return x.scanners.take(ctx, target)
 }
 
 // scan is one slot at a scanner.
@@ -95,10 +133,6 @@ type scan struct {
 // Capture implements capture.Sensor: it takes the slot as one image, rolled or the
 // whole slap, and translates the device's record into a picture.
 func (x scan) Capture(ctx context.Context) (capture.Frame, error) {
-	device, err := x.scanners.device(ctx)
-	if err != nil {
-		return capture.Frame{}, err
-	}
 	target, err := sbi.Position(x.slot.Position)
 	if err != nil {
 		return capture.Frame{}, err
@@ -109,12 +143,9 @@ func (x scan) Capture(ctx context.Context) (capture.Frame, error) {
 	case x.slot.Position >= 13:
 		target = target.As(sbi.Whole)
 	}
-	frame, err := device.Sensor(target, new(sbi.Chain)).Capture(ctx)
+	frame, err := x.scanners.take(ctx, target)
 	if err != nil {
-		if errors.Is(err, sbi.ErrGone) {
-			x.scanners.forget()
-		}
-		return capture.Frame{}, trouble(err)
+		return frame, err
 	}
 	return picture(frame, x.slot)
 }
@@ -123,7 +154,7 @@ func (x scan) Capture(ctx context.Context) (capture.Frame, error) {
 func trouble(err error) error {
 	var device *sbi.Error
 	if errors.As(err, &device) {
-		return &station.Error{Kind: station.Retry, What: "fingerprint scanner", Err: err, Hint: device.Hint}
+		return &station.Error{Kind: station.Retry, What: "scanner", Err: err, Hint: device.Hint}
 	}
 	return err
 }
@@ -164,9 +195,6 @@ func picture(frame capture.Frame, slot station.FingerSlot) (capture.Frame, error
 	default:
 		return capture.Frame{}, &station.Error{Kind: station.Correct, What: "record of the fingerprint scanner", Err: fmt.Errorf("its image is %s, which is not read here", v.Compression),
 			Hint: "have the scanner's service set to give PNG, WSQ or raw images (in its maker's settings): capturing again will not help"}
-	}
-	if frame.At.IsZero() {
-		frame.At = time.Now().UTC()
 	}
 	return frame, nil
 }

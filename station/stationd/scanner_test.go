@@ -64,6 +64,43 @@ func TestScannerGivesEverySlotAndSaysItsTroubles(t *testing.T) {
 	}
 }
 
+// An iris camera behind its service gives the record of one eye as it is.
+func TestEyesComeAsTheirRecords(t *testing.T) {
+	record := append([]byte("IIR\x00020\x00\x00\x00\x00\x14"), "the eye."...)
+	device, err := sbi.NewSimulator(sbi.SimulatorOptions{Type: sbi.Iris, Play: func(sbi.Shot) (capture.Frame, error) { return capture.Frame{Data: record}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := sbi.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: device}}
+	server.Start()
+	defer server.Close()
+	s, err := newScanners(sbi.Options{Trust: []*x509.Certificate{device.Root()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sensor, ok := s.sample("iris", 1)
+	if !ok {
+		t.Fatal("no camera for the right eye")
+	}
+	frame, err := sensor.Capture(t.Context())
+	if err != nil || string(frame.Data) != string(record) || !frame.Simulated || frame.At.IsZero() {
+		t.Errorf("%v, %v (%s)", frame, err, station.HintOf(err))
+	}
+	for kind, subtype := range map[string]int{"iris": 0, "voice": 1} {
+		if _, ok := s.sample(kind, subtype); ok {
+			t.Errorf("a camera for %s %d", kind, subtype)
+		}
+	}
+	device.Make(sbi.Unplugged)
+	if _, err := sensor.Capture(t.Context()); station.KindOf(err) != station.Retry || station.HintOf(err) == "" {
+		t.Errorf("unplugged: %v", err)
+	}
+}
+
 // A scanner that gives JPEG 2000 is named as that, with what to set: to capture again
 // would not help.
 func TestImagesThatAreNotReadAreNamed(t *testing.T) {

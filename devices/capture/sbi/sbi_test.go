@@ -220,6 +220,18 @@ func TestFaceAndIrisHaveRecordsOfTheirOwn(t *testing.T) {
 	if err != nil || len(samples) != 2 || samples[0].SubType != "Left" || samples[1].Frame.Media != sbi.MediaIris {
 		t.Errorf("%v, %v", samples, err)
 	}
+	for subtype, want := range map[int]string{1: "Right", 2: "Left"} {
+		eye, err := sbi.Eye(subtype)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if samples, err := iris.device(t).Capture(t.Context(), eye, nil); err != nil || len(samples) != 1 || samples[0].SubType != want {
+			t.Errorf("eye %d: %v, %v", subtype, samples, err)
+		}
+	}
+	if _, err := sbi.Eye(0); err == nil {
+		t.Error("an eye that is neither was asked for")
+	}
 	if found, err := iris.Discover(t.Context(), sbi.Finger); err != nil || len(found) != 0 {
 		t.Errorf("an iris camera went for a scanner: %v, %v", found, err)
 	}

@@ -73,6 +73,17 @@ func Portrait() Target { return Target{Type: Face, SubID: "0"} }
 // Irises is the target of both eyes, left first.
 func Irises() Target { return Target{Type: Iris, SubTypes: []string{"Left", "Right"}, SubID: "3"} }
 
+// Eye is the target of one eye: 1 right, 2 left, as ISO/IEC 7816-11 counts them.
+func Eye(subtype int) (Target, error) {
+	switch subtype {
+	case 1:
+		return Target{Type: Iris, SubTypes: []string{"Right"}, SubID: "2"}, nil
+	case 2:
+		return Target{Type: Iris, SubTypes: []string{"Left"}, SubID: "1"}, nil
+	}
+	return Target{}, fmt.Errorf("eye %d: want 1 right or 2 left", subtype)
+}
+
 // As is the target with another impression.
 func (t Target) As(i Impression) Target { t.Impression = i; return t }
 
