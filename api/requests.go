@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cardstation/biometrics"
+	"cardstation/biometrics/record"
 	"cardstation/station"
 	"cardstation/station/issue"
 )
@@ -22,7 +23,7 @@ type CredentialRequest struct {
 	RequestData         *RequestData    `json:"requestData"`
 	PersonID            string          `json:"personId" minLength:"1" maxLength:"12" doc:"The personal number."`
 	BiographicData      *BiographicData `json:"biographicData"`
-	BiometricData       []BiometricData `json:"biometricData,omitempty" maxItems:"14" doc:"The portrait, which only a citizen under 6 may lack, and at most two single fingers, plain or rolled, for DG3 and the PIV application. What is read back of a finger is that it is there, never its image."`
+	BiometricData       []BiometricData `json:"biometricData,omitempty" maxItems:"14" doc:"The portrait, which only a citizen under 6 may lack, at most two single fingers, plain or rolled, for DG3 and the PIV application, and an iris of each eye, as its record, for DG4. What is read back of a finger or an iris is that it is there, never its image."`
 	CredentialIDs       []string        `json:"credentialIds,omitempty" readOnly:"true"`
 }
 
@@ -58,6 +59,9 @@ func request(o station.Order) CredentialRequest {
 			b.ImpressionType = rolled
 		}
 		v.BiometricData = append(v.BiometricData, b)
+	}
+	for _, i := range o.Irises {
+		v.BiometricData = append(v.BiometricData, BiometricData{BiometricType: "IRIS", BiometricSubType: eyes[min(max(i.Subtype, 0), len(eyes)-1)]})
 	}
 	if o.State == station.OrderIssued {
 		v.CredentialIDs = []string{string(o.Card)}
@@ -95,6 +99,8 @@ func (v CredentialRequest) order(id string, old station.Order, now time.Time) (s
 	if o.Portrait, err = v.portrait(cmp.Or(o.Issue, now.Format(time.DateOnly))); err != nil {
 		fields["biometricData"] = err.Error()
 	} else if o.Fingers, err = v.fingers(); err != nil {
+		fields["biometricData"] = err.Error()
+	} else if o.Irises, err = v.irises(); err != nil {
 		fields["biometricData"] = err.Error()
 	}
 	if len(fields) > 0 {
@@ -160,6 +166,25 @@ func (v CredentialRequest) fingers() (all []station.Finger, err error) {
 	}
 	if len(all) > mostFingers {
 		return nil, station.Errorf(station.Correct, "a card has %d fingers at most", mostFingers)
+	}
+	return all, nil
+}
+
+// irises finds the irises that a request carries, for DG4.
+func (v CredentialRequest) irises() (all []station.Iris, err error) {
+	for _, b := range v.BiometricData {
+		if !b.opaque() {
+			continue
+		}
+		k, ok := record.KindOfOSIA(b.BiometricType, b.Image)
+		eye := slices.Index(eyes[:], b.BiometricSubType)
+		if !ok || k.Type != record.TypeIris || k.Image || eye < 1 {
+			return nil, station.Errorf(station.Correct, "a card takes an iris as EYE_RIGHT or EYE_LEFT, as a record of ISO/IEC 19794-6 or 39794-6 in image, and no other such data")
+		}
+		if slices.ContainsFunc(all, func(before station.Iris) bool { return before.Subtype == eye }) {
+			return nil, station.Errorf(station.Correct, "%s stands there twice", b.BiometricSubType)
+		}
+		all = append(all, station.Iris{Kind: k.Name, Subtype: eye, Data: b.Image})
 	}
 	return all, nil
 }

@@ -95,3 +95,33 @@ func TestTransactionIsOfAFinalEnrolment(t *testing.T) {
 		t.Errorf("%s", answer)
 	}
 }
+
+// A request's irises come into the order for DG4, and are read back without their data;
+// what a card cannot take is refused, not dropped.
+func TestCredentialRequestsCarryIrises(t *testing.T) {
+	h := newHouse(t)
+	boss := h.logIn(t, "boss")
+	right := BiometricData{BiometricType: "IRIS", BiometricSubType: "EYE_RIGHT", Image: []byte("IIR\x00020\x00 right")}
+	want := asks(someone(), true)
+	want.BiometricData = append(want.BiometricData, right)
+	if code, answer := h.send(t, boss, http.MethodPost, "/v1/credentialRequests/o1?transactionId=t", want); code != http.StatusCreated {
+		t.Fatalf("%d %s", code, answer)
+	}
+	o, err := h.db.Order(t.Context(), "o1")
+	if err != nil || len(o.Irises) != 1 || o.Irises[0].Kind != "iris" || o.Irises[0].Subtype != 1 || string(o.Irises[0].Data) != string(right.Image) {
+		t.Errorf("%+v, %v", o.Irises, err)
+	}
+	if _, answer := h.send(t, boss, http.MethodGet, "/v1/credentialRequests/o1?transactionId=t", nil); !strings.Contains(answer, `"EYE_RIGHT"`) || strings.Contains(answer, "SUlSADAyMA") {
+		t.Errorf("%s", answer)
+	}
+	for why, bad := range map[string]BiometricData{
+		"no other such data": {BiometricType: "SIGNATURE", Image: []byte("ink")}, "EYE_RIGHT or EYE_LEFT": {BiometricType: "IRIS", Image: right.Image},
+		"and no other": {BiometricType: "IRIS", BiometricSubType: "EYE_LEFT", Image: []byte("\x89PNG\r\n\x1A\n")}, "twice": right,
+	} {
+		r := asks(someone(), true)
+		r.BiometricData = append(r.BiometricData, right, bad)
+		if code, answer := h.send(t, boss, http.MethodPost, "/v1/credentialRequests/o2?transactionId=t", r); code != http.StatusBadRequest || !strings.Contains(answer, why) {
+			t.Errorf("%s: %d %s", why, code, answer)
+		}
+	}
+}

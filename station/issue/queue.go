@@ -118,10 +118,12 @@ func (q Queue) check(o *station.Order) error {
 // checkFingers brings an order's fingers into the form for the chip.
 func (q Queue) checkFingers(o *station.Order, issued time.Time) (err error) {
 	switch {
-	case len(o.Fingers) == 0:
+	case len(o.Fingers)+len(o.Irises) == 0:
 		return nil
 	case Young(o.Citizen.BirthDate, issued):
-		return errors.New("no fingerprints are kept of a child under 6")
+		return errors.New("no fingerprints or irises are kept of a child under 6")
+	case len(o.Fingers) == 0:
+		return nil
 	}
 	o.Fingers, err = q.Fingers(o.Fingers)
 	return err
@@ -168,7 +170,7 @@ func (q Queue) Update(ctx context.Context, by station.Person, o station.Order) (
 		if old.EnrolmentID != "" {
 			return &station.Error{Kind: station.Conflict, What: "change order " + old.ID, Hint: "its content was approved at the desk: cancel it and enrol the citizen again"}
 		}
-		old.Priority, old.Profile, old.Citizen, old.Portrait, old.Fingers, old.Issue, old.Expiry, old.Type = o.Priority, o.Profile, o.Citizen, o.Portrait, o.Fingers, o.Issue, o.Expiry, o.Type
+		old.Priority, old.Profile, old.Citizen, old.Portrait, old.Fingers, old.Irises, old.Issue, old.Expiry, old.Type = o.Priority, o.Profile, o.Citizen, o.Portrait, o.Fingers, o.Irises, o.Issue, o.Expiry, o.Type
 		return nil
 	})
 }
