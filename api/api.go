@@ -48,6 +48,9 @@ type Config struct {
 	SampleSensor func(kind string, subtype int) (capture.Sensor, bool)
 	// Transaction makes the ANSI/NIST-ITL file of a finalized enrolment; nil: there is none.
 	Transaction func(context.Context, station.Enrolment, Asked) ([]byte, error)
+	// QualityMap draws over a captured print how good it is from place to place, as PNG; nil:
+	// nobody can.
+	QualityMap func(c station.Capture, print []byte) ([]byte, error)
 	// Simulated says so on every page of the console: nothing here is real.
 	Simulated bool
 	Station   string // its name, on the console's pages
@@ -76,6 +79,7 @@ type server struct {
 	nobody    string // a hash that no password fits
 	buffers   *buffers
 	streams   *shares // open event streams
+	drawing   chan struct{}
 }
 
 // New makes the handler of the API and the console.
@@ -109,7 +113,7 @@ func newServer(cfg Config) (*server, *gin.Engine) {
 	s := &server{cfg: cfg, log: cfg.Log, now: cfg.Now, sessions: newSessions(cfg.Now),
 		byAddress: newLimiter(20, 2*time.Second, cfg.Now), byPair: newLimiter(5, 10*time.Second, cfg.Now), byLogin: newLimiter(5, 10*time.Second, cfg.Now),
 		byPerson: newLimiter(5, 10*time.Second, cfg.Now), hashing: make(chan struct{}, 2), nobody: unusableHash(), buffers: newBuffers(cfg.Now),
-		streams: newShares(streamsInAll, streamsEach)}
+		streams: newShares(streamsInAll, streamsEach), drawing: make(chan struct{}, 1)}
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true

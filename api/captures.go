@@ -27,16 +27,18 @@ type CaptureView struct {
 	station.Capture
 	Sensor   bool   `json:"sensor" doc:"A device is attached for it, or simulated."`
 	ImageRef string `json:"imageRef,omitempty" doc:"Where its image is."`
+	MapRef   string `json:"mapRef,omitempty" doc:"Where the quality of its print is, drawn over it."`
 }
 
 func (s *server) captureRoutes() {
 	const path, tag = "/v1/enrollments/{enrollmentId}/captures", "Capture"
 	handle(s, operation(http.MethodGet, path, "listCaptures", tag, "All slots of an enrollment in the order of capture", enrollRead), s.listCaptures)
 	op := operation(http.MethodPost, path+"/{slot}", "capture", tag, "Capture a slot: send an image, or have the attached or simulated device take one", enrollWrite)
-	op.Description = "A capture that is refused is no error: the answer's state and reasons say so. After three tries a supervisor decides. Where fingers are described as missing after a refused try, or more than five in all, the reasons say that a supervisor has to confirm it before the enrollment is final. " +
+	op.Description = "A capture that is refused is no error: the answer's state and reasons say so. One that is accepted may have advice: what would make another try better; it stands as it is, and may be taken again, which replaces it. After three tries a supervisor decides. Where fingers are described as missing after a refused try, or more than five in all, the reasons say that a supervisor has to confirm it before the enrollment is final. " +
 		"The fingers of an enrollment are held against each other with each capture: hands and fingers that are not the right ones are refused, also where it is an earlier slot, which is to be captured again then. A finger of an earlier enrollment with another personal number wants a supervisor's word. Notes say what could not be told."
 	op.MaxBodyBytes = s.cfg.Limits.Image
 	handle(s, op, s.capture)
+	s.mapRoute(path, tag)
 	handle(s, operation(http.MethodPost, path+"/{slot}/missing", "describeMissing", tag, "Describe fingers of a slot that are not there", enrollWrite), s.describeMissing)
 	handle(s, operation(http.MethodPost, path+"/{slot}/override", "overrideCapture", tag, "A supervisor accepts a capture that was refused three times, or confirms missing fingers or that a finger was enrolled before", enrollDecide), s.overrideCapture)
 }
@@ -91,6 +93,9 @@ func (s *server) viewCapture(c station.Capture, id string) CaptureView {
 	}
 	if c.Digest != "" {
 		v.ImageRef = "/v1/enrollments/" + id + "/buffer/" + c.Digest
+		if s.cfg.QualityMap != nil && c.Slot != station.Portrait {
+			v.MapRef = fmt.Sprintf("/v1/enrollments/%s/captures/%s/quality.png", id, c.Slot)
+		}
 	}
 	return v
 }

@@ -71,14 +71,18 @@ type house struct {
 	office *office
 }
 
-// gate refuses what is narrower than 40 pixels.
+// gate refuses what is narrower than 40 pixels, and knows better of what is narrower than 45.
 type gate struct{}
 
 func (gate) Assess(img image.Image) (biometrics.Quality, error) {
 	if img.Bounds().Dx() < 40 {
 		return biometrics.Quality{Score: 10, Faults: []biometrics.Fault{{Code: "small", Text: "The image is too small."}}}, nil
 	}
-	return biometrics.Quality{Score: 80}, nil
+	q := biometrics.Quality{Score: 80}
+	if img.Bounds().Dx() < 45 {
+		q.Advice = []biometrics.Fault{{Code: "smallish", Text: "A larger image would be better."}}
+	}
+	return q, nil
 }
 
 // noHands find nothing: the pictures of these tests show no prints.
@@ -179,7 +183,8 @@ func newHouse(t testing.TB) *house {
 		Transaction: func(_ context.Context, e station.Enrolment, a Asked) ([]byte, error) {
 			return fmt.Appendf(nil, "%s %+v", e.ID, a), nil
 		},
-		Log: slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		QualityMap: func(_ station.Capture, print []byte) ([]byte, error) { return print, nil },
+		Log:        slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Sensor: func(slot station.Slot) (capture.Sensor, bool) {
 			shots++
 			return capture.NewSimulated(c.Now, capture.Frame{Data: picture(50, 100+shots), Media: "image/png", PPI: 500, Device: "simulated"}), slot != "plain-thumbs"

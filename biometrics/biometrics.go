@@ -127,9 +127,12 @@ func (q Quality) Component(name string) (float64, bool) {
 }
 
 // Reasons gives the sentences of the faults, in the order found.
-func (q Quality) Reasons() []string {
+func (q Quality) Reasons() []string { return Texts(q.Faults) }
+
+// Texts gives the sentences of faults or advice, in their order.
+func Texts(all []Fault) []string {
 	var out []string
-	for _, f := range q.Faults {
+	for _, f := range all {
 		out = append(out, f.Text)
 	}
 	return out

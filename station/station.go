@@ -66,6 +66,7 @@ type Capture struct {
 	Attempts  int       `json:"attempts"`
 	Reasons   []string  `json:"reasons,omitempty"` // why it was refused, or why a supervisor's word is needed; one sentence each
 	Codes     []string  `json:"codes,omitempty"`   // of the reasons that its comparison with other captures and persons gave; a supervisor's word settles these
+	Advice    []string  `json:"advice,omitempty"`  // of the gate: what would make another try better, the most urgent first; it refuses nothing; one sentence each
 	Notes     []string  `json:"notes,omitempty"`   // what the comparisons could not tell, and what they say of other captures; one sentence each
 	Quality   int       `json:"quality"`           // 0..100 of the station's own gate
 	Media     string    `json:"media,omitempty"`   // image/png, image/jpeg or image/wsq

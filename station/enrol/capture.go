@@ -18,7 +18,8 @@ var presences = []string{"AMPUTATED", "BANDAGED", "DAMAGED"}
 
 // Capture takes one image of a slot and judges it. Of the fingers, each slot
 // waits until those before it are done. missing describes the slot's fingers
-// that are not there. A refused image is no error: the answer says so and why.
+// that are not there. A refused image is no error: the answer says so and why. One that
+// is accepted may come with advice, and may be taken again.
 // Errors: CallSupervisor after three refused images, Retry where the sensor
 // gave nothing, Correct where what it gave is no image.
 func (d *Desk) Capture(ctx context.Context, by station.Person, id string, slot station.Slot, sensor capture.Sensor, missing []station.Missing) (station.Capture, error) {
@@ -63,7 +64,7 @@ func (d *Desk) judge(slot station.Slot, frame capture.Frame, missing []station.M
 		return station.Capture{}, nil, &station.Error{Kind: station.Internal, What: what, Err: err}
 	}
 	size := img.Bounds()
-	c := station.Capture{Slot: slot, State: station.CaptureAccepted, Quality: q.Score, Reasons: q.Reasons(), Media: img.Media,
+	c := station.Capture{Slot: slot, State: station.CaptureAccepted, Quality: q.Score, Reasons: q.Reasons(), Advice: biometrics.Texts(q.Advice), Media: img.Media,
 		Digest: station.Image{Data: frame.Data}.Digest(), Width: size.Dx(), Height: size.Dy(), PPI: ppi, Device: frame.Device, Simulated: frame.Simulated,
 		At: frame.At.UTC().Round(0), Missing: missing}
 	if frame.At.IsZero() {

@@ -51,6 +51,35 @@ func TestGateRefusesThreeTimesThenASupervisorDecides(t *testing.T) {
 	}
 }
 
+// Advice refuses nothing and wants nobody's word; it stays with the image that it is about.
+func TestAdviceStaysWithItsCapture(t *testing.T) {
+	f := desk(t)
+	f.open("e")
+	f.all("e", an)
+	slot := station.FingerSlots[5].Slot
+	advised, err := f.Capture(bg, an, "e", slot, f.shot(fair), nil)
+	f.ok(err)
+	e, err := f.Get(bg, "e")
+	f.ok(err)
+	c, _ := e.Capture(slot)
+	if want := []string{"Hold it still.", "Press less."}; c.State != station.CaptureAccepted || c.Attempts != 1 || len(c.Reasons) > 0 || !slices.Equal(c.Advice, want) || !slices.Equal(advised.Advice, want) {
+		t.Errorf("%+v", c)
+	}
+	if _, err = f.Finalize(bg, an, "e"); err != nil {
+		t.Errorf("with advice alone it is not final: %v", err)
+	}
+	f.open("f")
+	slot = station.FingerSlots[0].Slot
+	for _, shown := range []struct {
+		shot   capture.Sensor
+		advice int
+	}{{f.shot(fair), 2}, {f.shot(poor), 0}, {f.shot(fair), 2}, {f.shot(good), 0}} {
+		if c, err = f.Capture(bg, an, "f", slot, shown.shot, nil); err != nil || len(c.Advice) != shown.advice {
+			t.Errorf("%+v, %v", c, err)
+		}
+	}
+}
+
 func TestPortraitMustGiveAPictureForTheCard(t *testing.T) {
 	f := desk(t)
 	f.open("e")

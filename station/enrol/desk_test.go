@@ -38,14 +38,18 @@ var (
 	good     = color.Gray{Y: 200}
 	poor     = color.Gray{Y: 10}  // the gate refuses it
 	faceless = color.Gray{Y: 100} // the gate accepts it, but no face can be cut out
+	fair     = color.Gray{Y: 150} // the gate accepts it, and knows better
 )
 
 type gate struct{}
 
 func (gate) Assess(img image.Image) (biometrics.Quality, error) {
 	q := biometrics.Quality{Score: 80}
-	if r, _, _, _ := img.At(0, 0).RGBA(); r>>8 == uint32(poor.Y) {
+	switch r, _, _, _ := img.At(0, 0).RGBA(); r >> 8 {
+	case uint32(poor.Y):
 		q = biometrics.Quality{Score: 5, Faults: []biometrics.Fault{{Code: "too-pale", Text: "Press a little harder."}}}
+	case uint32(fair.Y):
+		q.Advice = []biometrics.Fault{{Code: "slid", Text: "Hold it still."}, {Code: "press-less", Text: "Press less."}}
 	}
 	return q, nil
 }

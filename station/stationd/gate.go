@@ -37,6 +37,27 @@ func assess(slot station.Slot, ppi, missing int) biometrics.Assessor {
 	return nil
 }
 
+// qualityMap draws over a print that a slot was captured with what its gate found from place
+// to place, as PNG.
+func qualityMap(c station.Capture, data []byte) ([]byte, error) {
+	what := fmt.Sprintf("draw the quality of %s", c.Slot)
+	gate, ok := assess(c.Slot, c.PPI, len(c.Missing)).(finger.Assessor)
+	if !ok {
+		return nil, station.Errorf(station.Unknown, "%s: it is no print", what)
+	}
+	img, err := biometrics.Decode(data)
+	if err != nil {
+		return nil, station.Errorf(station.Internal, "%s: %w", what, err)
+	}
+	_, quality, err := gate.Inspect(img.Image)
+	if err != nil {
+		return nil, station.Errorf(station.Internal, "%s: %w", what, err)
+	}
+	drawn := newSketch(img)
+	drawn.quality(quality)
+	return biometrics.EncodePNG(drawn.RGBA, c.PPI)
+}
+
 // newHands is what holds the fingers of one enrolment against each other.
 func newHands() enrol.Hands { return new(finger.Hands) }
 

@@ -126,7 +126,7 @@ func build(cfg config, f fittings) (*house, error) {
 	sent := &transactions{origin: cfg.Station, image: h.desk.Image}
 	h.server = api.Server(api.New(api.Config{
 		Desk: h.desk, Queue: h.queue, Cards: issue.Cards{Drawer: db, Keeper: db}, Readers: h.slots, Office: h.office,
-		People: db, Events: db, Profiles: profiles(), Sensor: f.sensor, SampleSensor: f.sample, Transaction: sent.file, Simulated: f.simulated, Station: cfg.Station, Log: f.log, Now: clock,
+		People: db, Events: db, Profiles: profiles(), Sensor: f.sensor, SampleSensor: f.sample, Transaction: sent.file, QualityMap: qualityMap, Simulated: f.simulated, Station: cfg.Station, Log: f.log, Now: clock,
 	}), cfg.Listen)
 	return h, nil
 }

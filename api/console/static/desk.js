@@ -124,15 +124,18 @@ const nextSlot = () => isOpen() && current.captures.find((c) => !c.state || c.st
 function shot(c, turn) {
   const s = slots[c.slot];
   const tries = c.attempts ? `${c.attempts} ${c.attempts === 1 ? "try" : "tries"}` : "";
-  const el = h("article", { class: turn ? "card next" : "card", "data-slot": c.slot, "data-key": [c.state, c.digest, c.attempts, c.word?.by, ...(c.reasons || []), ...(c.notes || [])].join() },
+  const picture = c.imageRef && h("img", { src: c.imageRef, alt: `${s.name}, as captured`, loading: "lazy" });
+  const el = h("article", { class: turn ? "card next" : "card", "data-slot": c.slot, "data-key": [c.state, c.digest, c.attempts, c.word?.by, ...(c.reasons || []), ...(c.advice || []), ...(c.notes || [])].join() },
     h("div", { class: "head" }, h("h3", {}, s.name), c.state ? tag(c.state, looks[c.state]) : tag(turn ? "next" : "to do", turn ? "wait" : "")),
-    h("div", { class: "shot" }, c.imageRef ? h("img", { src: c.imageRef, alt: `${s.name}, as captured`, loading: "lazy" }) : c.state === "missing" ? "not there" : "no image"),
+    h("div", { class: "shot" }, picture || (c.state === "missing" ? "not there" : "no image")),
     h("p", { class: "quiet" }, [c.digest && `quality ${c.quality}`, tries, c.ppi && `${c.ppi} ppi`, c.simulated && "simulated"].filter(Boolean).join(" · ")),
     c.reasons?.length ? h("ul", {}, c.reasons.map((r) => h("li", {}, r))) : "",
+    c.advice?.map((a) => h("p", { class: "advice" }, a)) || "",
     c.notes?.map((n) => h("p", { class: "quiet" }, n)) || "",
     c.missing?.length ? h("p", { class: "quiet" }, c.missing.map((m) => `${fingerNames[m.position]}: ${m.presence.toLowerCase()}`).join(", ")) : "",
     c.word ? h("p", { class: "quiet" }, `${c.word.by}: ${c.word.reason}`) : "");
   const actions = [];
+  if (c.mapRef) actions.push(qualityButton(picture, c, s));
   if (isOpen() && !(c.state === "refused" && c.attempts >= 3)) {
     const file = h("input", { type: "file", accept: "image/png,image/jpeg,.wsq", "aria-label": `Upload ${s.name}`, onchange: () => doing(null, () => upload(c.slot, file.files[0])) });
     actions.push(h("label", { class: "button small" }, "Upload", file));
@@ -146,6 +149,18 @@ function shot(c, turn) {
   }
   if (actions.length) el.append(h("div", { class: "actions" }, actions));
   return el;
+}
+
+// qualityButton shows where a print is good (green) and where it is poor (red), and the print
+// again.
+function qualityButton(picture, c, s) {
+  const b = h("button", { type: "button", class: "small", "aria-pressed": "false", onclick: () => {
+    const shown = b.getAttribute("aria-pressed") !== "true";
+    b.setAttribute("aria-pressed", String(shown));
+    picture.src = shown ? c.mapRef : c.imageRef;
+    picture.alt = shown ? `${s.name}, its quality: red is poor, green is good` : `${s.name}, as captured`;
+  } }, "Quality");
+  return b;
 }
 
 // refresh replaces the captures that changed, and keeps the others as they are.
@@ -168,7 +183,7 @@ async function refresh() {
 async function taken(slot, c) {
   delete missing[slot];
   if (c.state === "refused") notice(`${slots[slot].name} was refused.\n${(c.reasons || []).join("\n")}`, true);
-  else if (c.notes?.length) notice(`${slots[slot].name}:\n${c.notes.join("\n")}`);
+  else if (c.advice?.length || c.notes?.length) notice([`${slots[slot].name} is ${c.state}.`, ...(c.advice || []), ...(c.notes || []), c.advice?.length ? "It may be taken again." : ""].filter(Boolean).join("\n"));
   await refresh();
   return c.state !== "refused";
 }
