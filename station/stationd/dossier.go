@@ -127,9 +127,13 @@ func (d dossier) print(f station.FingerSlot, c captured, missing []itl.Missing) 
 // gateVersion is the algorithm number of our own gate (14.024), whose owner has none.
 const gateVersion = 1
 
-// qualityOf is the gate's score of one finger.
+// qualityOf is the gate's score of one finger; failed where the gate would not look at it,
+// as at one that was cut too narrow.
 func qualityOf(img biometrics.Image, p biometrics.Position, i biometrics.Impression) ([]itl.Quality, error) {
 	q, err := finger.Assessor{Position: p, Impression: i, PPI: img.PPI}.Assess(img)
+	if q.Score == 0 {
+		q.Score = failed
+	}
 	return []itl.Quality{{Finger: int(p), Score: q.Score, Algorithm: gateVersion}}, err
 }
 
