@@ -2,13 +2,11 @@ package main
 
 import (
 	"crypto/x509"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
-	"cardstation/biometrics"
 	records "cardstation/biometrics/record"
 	"cardstation/devices/capture"
 	"cardstation/devices/capture/sbi"
@@ -19,7 +17,7 @@ import (
 // every trouble a word to the operator.
 func TestScannerGivesEverySlotAndSaysItsTroubles(t *testing.T) {
 	prints := example(1).frames
-	device, err := sbi.NewSimulator(sbi.SimulatorOptions{Play: func(s sbi.Shot) (capture.Frame, error) { return playRecord(prints, s) }})
+	device, err := sbi.NewSimulator(sbi.SimulatorOptions{Play: func(s sbi.Shot) (capture.Frame, error) { return played(prints, s) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +45,24 @@ func TestScannerGivesEverySlotAndSaysItsTroubles(t *testing.T) {
 			t.Errorf("%s: %d ppi, simulated %v, %d bytes", f.Slot, frame.PPI, frame.Simulated, len(frame.Data))
 		}
 	}
+	flat, err := sbi.Position(14) // as SBI has it: one record a finger
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := s.client.Discover(t.Context(), sbi.Finger)
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	samples, err := found[0].Capture(t.Context(), flat, nil)
+	if err != nil || len(samples) != 4 {
+		t.Fatalf("%d flat fingers, %v", len(samples), err)
+	}
+	for i, one := range samples {
+		r, err := records.DecodeFinger(one.Frame.Data)
+		if err != nil || int(r.Views[0].Position) != 7+i || r.Views[0].Width < 100 {
+			t.Errorf("%s: %v, %v", one.SubType, r.Views, err)
+		}
+	}
 	if _, ok := s.sensor(station.Portrait); ok {
 		t.Error("a fingerprint scanner takes no portrait")
 	}
@@ -61,6 +77,31 @@ func TestScannerGivesEverySlotAndSaysItsTroubles(t *testing.T) {
 	device.Make(sbi.Well)
 	if _, err := sensor.Capture(t.Context()); err != nil {
 		t.Errorf("after all troubles: %v", err)
+	}
+}
+
+// What is typed at a simulated device is what it does wrong from then on.
+func TestASimulatedDeviceObeys(t *testing.T) {
+	o, err := (&synthScannerCmd{Seed: 1}).options()
+	if err != nil {
+		t.Fatal(err)
+	}
+	device, err := sbi.NewSimulator(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	obey(t.Context(), strings.NewReader("unplugged\n\non fire\nlying-ppi\n"), &said, device)
+	if got := said.String(); !strings.HasPrefix(got, "now unplugged\nno trouble is called") || !strings.HasSuffix(got, "now lying-ppi\n") {
+		t.Errorf("%q", got)
+	}
+	frame, err := o.Play(sbi.Shot{Type: sbi.Finger, SubType: "Right Thumb", Impression: sbi.Rolled, SubID: "3", HalvePPI: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := records.DecodeFinger(frame.Data)
+	if err != nil || r.Views[0].ImageX != 250 || r.Views[0].Position != 1 || r.Views[0].Impression != 1 {
+		t.Errorf("%v, %v", r.Views[0].ImageX, err)
 	}
 }
 
@@ -118,35 +159,4 @@ func TestImagesThatAreNotReadAreNamed(t *testing.T) {
 			t.Errorf("%v: %v, hint %q", c, err, station.HintOf(err))
 		}
 	}
-}
-
-// playRecord wraps the slot's synthetic print as a device would.
-func playRecord(prints map[station.Slot]capture.Frame, s sbi.Shot) (capture.Frame, error) {
-	for _, f := range station.FingerSlots {
-		target, err := sbi.Position(f.Position)
-		if err != nil {
-			return capture.Frame{}, err
-		}
-		asked := f.Rolled && s.Impression == sbi.Rolled && s.SubType == target.SubTypes[0] ||
-			!f.Rolled && s.Impression == sbi.Whole && s.SubID == target.SubID
-		if !asked {
-			continue
-		}
-		p := prints[f.Slot]
-		img, err := biometrics.Decode(p.Data)
-		if err != nil {
-			return p, err
-		}
-		ppi := 500
-		if s.HalvePPI {
-			ppi = 250
-		}
-		r, err := records.NewFinger(records.Finger2005, byte(f.Position), 0, records.PNG, img.Bounds().Dx(), img.Bounds().Dy(), ppi, p.Data)
-		if err != nil {
-			return p, err
-		}
-		p.Data, err = r.Encode()
-		return p, err
-	}
-	return capture.Frame{}, errors.New("no slot is asked for like this")
 }

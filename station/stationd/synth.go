@@ -15,6 +15,8 @@ type synthCmd struct {
 	Hand   synthHandCmd   `cmd:"" help:"Make the thirteen captures of a person who does not exist."`
 	Finger synthFingerCmd `cmd:"" help:"Make one capture of such a person."`
 	Roll   synthRollCmd   `cmd:"" help:"Make the frames of a scanner under such a person's rolling finger."`
+
+	Scanner synthScannerCmd `cmd:"" help:"Be a fingerprint scanner or an iris camera behind SBI, for a station to find, and do wrong what is typed."`
 }
 
 type synthHandCmd struct {

@@ -15,7 +15,9 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,6 +45,29 @@ const (
 	Replayed                        // an older transaction's answer
 	Deaf                            // does not know the extension: gives the echo of no customOpts
 )
+
+// troubles are their names, in the order above.
+var troubles = [...]string{"well", "unplugged", "stalled", "half-image", "broken-off", "lying-ppi", "busy", "not-ready", "unregistered",
+	"sees-nothing", "forged", "replayed", "deaf"}
+
+// String is the trouble's name.
+func (t Trouble) String() string {
+	if t >= 0 && int(t) < len(troubles) {
+		return troubles[t]
+	}
+	return "trouble " + strconv.Itoa(int(t))
+}
+
+// Troubles lists the names.
+func Troubles() []string { return slices.Clone(troubles[:]) }
+
+// ParseTrouble finds a trouble by its name.
+func ParseTrouble(name string) (Trouble, error) {
+	if i := slices.Index(troubles[:], name); i >= 0 {
+		return Trouble(i), nil
+	}
+	return Well, fmt.Errorf("no trouble is called %q: there are %s", name, strings.Join(troubles[:], ", "))
+}
 
 // Shot is one biometric that a simulator is to play.
 type Shot struct {

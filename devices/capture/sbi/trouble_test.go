@@ -49,6 +49,20 @@ func TestTroubleIsAnErrorOfItsKindWithAHint(t *testing.T) {
 	}
 }
 
+func TestTroublesGoByTheirNames(t *testing.T) {
+	for i, name := range sbi.Troubles() {
+		if got, err := sbi.ParseTrouble(name); err != nil || got != sbi.Trouble(i) || got.String() != name {
+			t.Errorf("%s is %v, %v", name, got, err)
+		}
+	}
+	if got, err := sbi.ParseTrouble("on fire"); err == nil {
+		t.Errorf("on fire is %v", got)
+	}
+	if sbi.Deaf.String() != "deaf" || sbi.LyingPPI.String() != "lying-ppi" {
+		t.Errorf("%v, %v", sbi.Deaf, sbi.LyingPPI)
+	}
+}
+
 func TestOneCaptureAtATimeAndACancelledOneFreesTheDevice(t *testing.T) {
 	b := start(t, sbi.SimulatorOptions{Delay: time.Hour})
 	d := b.device(t)
