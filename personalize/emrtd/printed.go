@@ -52,13 +52,22 @@ type Opening struct {
 // the MRZ is known. A chip that is out of reach is an error as the transport had
 // it; one that cannot be opened with what is printed is ErrNoKey.
 func (p Printed) Choose(c card.Card) (Opening, error) {
-	o := Opening{}
-	raw, err := o.reader.cardAccess(c)
+	o, err := ask(c)
 	if err != nil {
 		return o, err
 	}
-	o.CardAccess = raw
-	info, reason, err := offered(raw)
+	return p.decide(o)
+}
+
+// ask reads EF.CardAccess.
+func ask(c card.Card) (o Opening, err error) {
+	o.CardAccess, err = o.reader.cardAccess(c)
+	return o, err
+}
+
+// decide chooses the way by what the chip said.
+func (p Printed) decide(o Opening) (Opening, error) {
+	info, reason, err := offered(o.CardAccess)
 	switch {
 	case p.Only == OnlyBAC && err == nil:
 		return p.basic(o, "it was asked for, although the chip offers PACE")
@@ -102,12 +111,38 @@ func (p Printed) Inspect(c card.Card, trust lds.Trust, now time.Time, want ...ld
 	return Inspection{Trust: trust, Now: now, Want: want}.Of(c, p)
 }
 
-// Of opens the chip with what is printed on its card: see Printed.Inspect.
+// Of opens the chip with what is printed on its card: see Printed.Inspect. Before a
+// chip fails for its EF.CardAccess it is asked for that once more: where it now gives
+// another, what came first was trouble on the way, and it is inspected again by that;
+// where it can no longer be asked or refuses in another way, the row is not done.
 func (n Inspection) Of(c card.Card, p Printed) (lds.Files, []lds.Check) {
 	way, err := p.Choose(c)
 	if err != nil {
 		return nil, []lds.Check{undone(CheckAccess, err)}
 	}
+	files, rows := n.by(c, p, way)
+	i := slices.IndexFunc(rows, func(r lds.Check) bool { return r.Name == CheckCardAccess && r.Result == lds.Failed })
+	if i < 0 {
+		return files, rows
+	}
+	again, err := ask(c)
+	switch {
+	case err != nil:
+		rows[i] = undone(CheckCardAccess, fmt.Errorf("%s; the chip could not be asked once more: %w", rows[i].Why, err))
+	case !bytes.Equal(again.CardAccess, way.CardAccess):
+		if again, err = p.decide(again); err == nil {
+			again.How += "; the chip gave another EF.CardAccess when it was asked once more"
+			return n.by(c, p, again)
+		}
+	case again.reader.hides != way.reader.hides:
+		rows[i] = undone(CheckCardAccess, fmt.Errorf("%s; the chip answers %s to EF.CardAccess and then %s", rows[i].Why, way.reader.hides, again.reader.hides))
+	}
+	return files, rows
+}
+
+// by inspects the chip the way that was chosen, and holds what it said of itself in
+// the clear and in print against its files.
+func (n Inspection) by(c card.Card, p Printed, way Opening) (lds.Files, []lds.Check) {
 	inspect := func(way Opening) (lds.Files, []lds.Check) {
 		i := inspection{Inspection: n, seen: p.Seen, reader: Reader{master: way.reader.master, control: way.reader.control, notes: way.reader.notes}}
 		return i.run(c, way.Door)
@@ -195,16 +230,18 @@ func (r *Reader) cardAccess(c card.Card) ([]byte, error) {
 	return raw, err
 }
 
-// offer reads EF.CardAccess where the chip stands; nil where it is refused.
+// offer reads EF.CardAccess where the chip stands; nil where it is refused, and then
+// r.hides says how.
 func (r *Reader) offer(c card.Card) ([]byte, error) {
-	files, notes, err := r.Read(c, lds.CardAccess)
-	r.notes = slices.DeleteFunc(notes, func(n Note) bool { return n.File != 0 }) // what the chip wants of every reading
-	var refused *card.Error
-	var status card.Status
-	if err != nil && !errors.As(err, &refused) && !errors.As(err, &status) {
-		return nil, err
+	if r.Longest <= 0 {
+		r.Longest = safeLongest
 	}
-	return files[lds.CardAccess], nil
+	raw, err := r.file(c, lds.CardAccess)
+	r.notes = slices.DeleteFunc(r.notes, func(n Note) bool { return n.File != 0 }) // what the chip wants of every reading stays
+	if r.hides = 0; errors.As(err, &r.hides) {
+		return nil, nil
+	}
+	return raw, err
 }
 
 // CheckCardAccess is the row that tells of a downgrade.

@@ -61,6 +61,8 @@ type Reader struct {
 	master   bool // the master file is selected
 	control  bool // the chip selects only where it may give control information
 	notes    []Note
+	// hides is what the chip answered in place of EF.CardAccess; 0 where it gave it.
+	hides card.Status
 	// cardSecurity is EF.CardSecurity of a chip whose mapping is to be held against it.
 	cardSecurity []byte
 }
