@@ -80,6 +80,9 @@ func (s *server) takeSample(ctx context.Context, in *sampleInput) (capture.Frame
 	if _, err := simulate(in.RawBody); err != nil {
 		return capture.Frame{}, err
 	}
+	if e, err := s.cfg.Desk.Get(ctx, in.ID); err != nil || e.State != station.EnrolmentOpen {
+		return capture.Frame{}, cmp.Or(err, error(&station.Error{Kind: station.Conflict, What: what + ": it is " + e.State}))
+	}
 	if s.cfg.SampleSensor != nil {
 		if sensor, ok := s.cfg.SampleSensor(in.Kind, in.Subtype); ok {
 			frame, err := sensor.Capture(ctx)

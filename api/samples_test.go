@@ -67,6 +67,7 @@ func TestOpaqueSamplesComeByOSIAAndByTheirOwnRoute(t *testing.T) {
 	if !strings.Contains(taken, `"device":"eye camera"`) || !strings.Contains(taken, `"simulated":true`) {
 		t.Errorf("from the device: %s", taken)
 	}
+	ask(404, "POST", "/v1/enrollments/none/samples/iris?subtype=1", js, []byte(`{"simulate": true}`))
 	ask(409, "POST", e+"/samples/voice", js, []byte(`{"simulate": true}`))
 	ask(400, "POST", e+"/samples/iris", js, []byte(`{"simulate": false}`))
 	ask(415, "POST", e+"/samples/iris", "text/plain", []byte("IIR\x00"))
