@@ -56,7 +56,7 @@ func TestFingersAreFoundAgain(t *testing.T) {
 	first, found, strangers, weakest, strongest := 0, 0, 0, math.Inf(1), 0.0
 	for i, probe := range again {
 		p := finger.NewPrint(probe)
-		for rank, n := range finger.Likeliest(x.Shared(p.Keys()), 8, 6) {
+		for rank, n := range finger.Likeliest(x.Agreeing(p.Keys()), 5, 3) {
 			score := p.Compare(gallery[n]).Score
 			switch {
 			case n != i:
@@ -94,17 +94,17 @@ func TestTheRealCardIsFoundByItsFlats(t *testing.T) {
 	}
 	sum := make([]uint16, persons)
 	for i := range 10 {
-		for n, s := range x.Shared(flat[1+i].Keys()) {
+		for n, s := range x.Agreeing(flat[1+i].Keys()) {
 			if n%10 == i {
 				sum[n/10] += s
 			}
 		}
-		self := finger.Likeliest(x.Shared(rolled[1+i].Keys()), 1, 100)
+		self := finger.Likeliest(x.Agreeing(rolled[1+i].Keys()), 1, 100)
 		if len(self) != 1 || (self[0]/10+self[0])%10 != i {
 			t.Errorf("roll %d does not find itself: %v", i+1, self)
 		}
 	}
-	t.Logf("keys shared by person: %v", sum)
+	t.Logf("keys that agree, by person: %v", sum)
 	if got := finger.Likeliest(sum, 2, 1); !slices.Equal(got, []int{0, 10}) {
 		t.Errorf("the likeliest are %v of %v", got, sum)
 	}
@@ -153,7 +153,7 @@ func BenchmarkIndex(b *testing.B) {
 		start := time.Now()
 		found := 0
 		for i := range 100 {
-			found += len(finger.Likeliest(x.Shared(made[i]), 8, 6))
+			found += len(finger.Likeliest(x.Agreeing(made[i]), 5, 3))
 		}
 		b.ReportMetric(float64(time.Since(start).Microseconds())/100/1000, "ms/search")
 		b.ReportMetric(float64(found)/100, "candidates/search")
@@ -172,11 +172,11 @@ func BenchmarkIndex(b *testing.B) {
 func mixed(t testing.TB, a, b finger.Keys, rng *rand.Rand) (out finger.Keys) {
 	raw, _ := a.MarshalBinary()
 	other, _ := b.MarshalBinary()
-	for i := 1; i+9 <= min(len(raw), len(other)); i += 9 {
+	for i := 1; i+11 <= min(len(raw), len(other)); i += 11 {
 		if rng.IntN(2) == 0 {
-			copy(raw[i:i+9], other[i:i+9])
+			copy(raw[i:i+11], other[i:i+11])
 		}
-		for k := i + 1; k < i+9; k += 2 {
+		for k := i + 3; k < i+11; k += 2 {
 			if rng.IntN(2) == 0 {
 				raw[k], raw[k+1] = byte(rng.Uint32()), byte(rng.Uint32())
 			}
@@ -199,7 +199,7 @@ func TestKeysStayWhatTheyAre(t *testing.T) {
 	}
 }
 
-const keysOfAStranger = "1216 0109fb1a8fadcd328aa51eedee1033db1312101ec83c193ed266fd70"
+const keysOfAStranger = "1486 02090f08fb1a8fadcd328aa51e1509edee1033db1312101e0e11c83c"
 
 func FuzzKeys(f *testing.F) {
 	raw, _ := finger.NewPrint(stranger(rand.New(rand.NewPCG(7, 7)))).Keys().MarshalBinary()
@@ -218,6 +218,6 @@ func FuzzKeys(f *testing.F) {
 		}
 		var x finger.Index
 		x.Add(k)
-		finger.Likeliest(x.Shared(k), 3, 0)
+		finger.Likeliest(x.Agreeing(k), 3, 0)
 	})
 }

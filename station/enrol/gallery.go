@@ -45,10 +45,10 @@ type Match struct {
 	Sure      bool                // it reaches the line of a search, which one finger alone has to
 }
 
-// How a search goes: the index names those that share most keys, which are compared.
+// How a search goes: the index names those of which most keys agree, which are compared.
 const (
 	mostFingers  = 5 // of a search for one finger
-	leastKeys    = 8 // that they share
+	leastKeys    = 3 // that agree
 	mostPersons  = 3
 	mostOfPerson = 4 // fingers compared before a person is given up
 )
@@ -115,7 +115,7 @@ func (g *Gallery) Finger(ctx context.Context, p biometrics.Position, r finger.Ro
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	var out []Match
-	for _, n := range finger.Likeliest(g.index.Shared(r.Print.Keys()), mostFingers, leastKeys) {
+	for _, n := range finger.Likeliest(g.index.Agreeing(r.Print.Keys()), mostFingers, leastKeys) {
 		m, ok, err := g.compare(ctx, p, r, n)
 		if err != nil {
 			return nil, err
@@ -133,7 +133,7 @@ func (g *Gallery) Person(ctx context.Context, all Rolls) ([]Match, error) {
 	defer g.mu.RUnlock()
 	sum := make([]uint16, len(g.persons))
 	for p, r := range all {
-		for n, s := range g.index.Shared(r.Print.Keys()) {
+		for n, s := range g.index.Agreeing(r.Print.Keys()) {
 			if g.held[n].position == p {
 				sum[g.held[n].person] += s
 			}

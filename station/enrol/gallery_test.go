@@ -70,11 +70,11 @@ func strangers(t testing.TB, db *store.Store, persons int) {
 		for p := range 10 {
 			one, other := made[rng.IntN(len(made))], made[rng.IntN(len(made))]
 			keys := bytes.Clone(one.Keys)
-			for i := 1; i+9 <= min(len(keys), len(other.Keys)); i += 9 {
+			for i := 1; i+11 <= min(len(keys), len(other.Keys)); i += 11 {
 				if rng.IntN(2) == 0 {
-					copy(keys[i:i+9], other.Keys[i:i+9])
+					copy(keys[i:i+11], other.Keys[i:i+11])
 				}
-				for k := i + 1; k < i+9; k += 2 {
+				for k := i + 3; k < i+11; k += 2 {
 					if rng.IntN(2) == 0 {
 						keys[k], keys[k+1] = byte(rng.Uint32()), byte(rng.Uint32())
 					}
