@@ -45,6 +45,7 @@ type point struct{ x, y float64 }
 type pattern struct {
 	cores, deltas []point
 	arch          float64 // how steeply the ridges rise in the middle, where there is no core
+	twist         float64 // how far the ridges between two cores turn across, in radians
 	dome          float64 // how much they fall off to both sides
 	period        float64 // mean ridge period in pixels
 	bend, stretch lattice // what is this finger's own about direction and period
@@ -52,6 +53,10 @@ type pattern struct {
 
 // newPattern draws a pattern. Loops open to the side of the little finger as
 // most do; opens is +1 where that is the right of the print.
+//
+// Arches, loops and whorls come as often as among the prints of the FBI: 6.6, 65.5 and 27.9 in
+// a hundred (C. L. Wilson et al., "Neural Network Fingerprint Classification", Journal of
+// Artificial Neural Networks 1, 1994). That one whorl in six is a double loop is our choice.
 func newPattern(rng *rand.Rand, opens float64, period float64) pattern {
 	within := func(middle, spread float64) float64 { return middle + spread*(2*rng.Float64()-1) }
 	p := pattern{
@@ -65,13 +70,16 @@ func newPattern(rng *rand.Rand, opens float64, period float64) pattern {
 	core := point{within(0, 25), within(45, 30)}
 	deep := within(-170, 35)
 	switch kind := rng.Float64(); {
-	case kind < 0.06:
+	case kind < 0.066:
 		p.arch = within(0.75, 0.2)
-	case kind < 0.62:
+	case kind < 0.721:
 		p.cores = []point{core}
 		p.deltas = []point{{-opens * within(165, 40), deep}}
 	default:
 		apart, lean := within(38, 26), within(0, 22)
+		if kind > 0.9535 { // a double loop: the ridges run through between the cores
+			apart, lean, p.twist = within(84, 14), within(0, 30), math.Copysign(within(1.35, 0.15), rng.Float64()-0.5)
+		}
 		p.cores = []point{{core.x + lean, core.y + apart/2}, {core.x - lean, core.y - apart/2}}
 		p.deltas = []point{{-within(185, 35), deep}, {within(185, 35), within(deep, 30)}}
 	}
@@ -91,6 +99,10 @@ func (p pattern) angle(at point) float64 {
 	sum /= 2
 	if p.arch != 0 {
 		sum -= p.arch * math.Tanh(at.x/70) * math.Exp(-at.x*at.x/57600-at.y*at.y/28900)
+	}
+	if p.twist != 0 {
+		x, y := at.x-(p.cores[0].x+p.cores[1].x)/2, at.y-(p.cores[0].y+p.cores[1].y)/2
+		sum += p.twist * math.Exp(-(x*x+y*y)/(90*90))
 	}
 	high := min(max((at.y+260)/380, 0), 1)
 	sum -= p.dome * at.x / 200 * high

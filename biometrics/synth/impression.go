@@ -15,14 +15,17 @@ const paper = 246
 type press struct {
 	centre       image.Point // of the pad, in the picture
 	sin, cos     float64     // of its turn
-	a, b, square float64     // half width, half height and squareness of what touches, pixels
+	a, b         float64     // half width and half height of what touches, pixels
+	base, tip    *outline    // how square it is; the tip is rounder than the base
 	off          point       // of the touching area from the middle of the pad
 	wet          float64     // below 0 dry: ridges break; above 0 wet: they close up
 	dark         float64     // grey of full ink
 	grain        float64     // roughness of ink and skin
-	slipX, slipY lattice     // how skin stretches, in pixels
+	slip         float64     // how far skin stretches, in pixels
+	slipX, slipY lattice     // which way
 	load         lattice     // pressure and moisture from place to place
 	edge         lattice     // raggedness of the outline
+	part         *cut        // beyond which it does not touch; nil for none
 	now          *contact    // the part that touches at one moment of a roll; nil for all of it
 }
 
@@ -31,6 +34,7 @@ func newPress(rng *rand.Rand, centre image.Point, turn float64) press {
 	turn += 0.06 * rng.NormFloat64()
 	p := press{
 		centre: centre,
+		slip:   4,
 		wet:    min(max(0.17*rng.NormFloat64(), -0.35), 0.3),
 		dark:   44 + 26*rng.Float64(),
 		grain:  0.3 + 0.3*rng.Float64(),
@@ -43,12 +47,14 @@ func newPress(rng *rand.Rand, centre image.Point, turn float64) press {
 
 // rolled spans the finger from nail to nail, plain is the pad laid flat.
 func (p *press) rolled(f *finger, rng *rand.Rand) {
-	p.a, p.b, p.square = float64(f.w)/2*(0.86+0.08*rng.Float64()), float64(f.h)/2*(0.84+0.08*rng.Float64()), 3.4
+	p.a, p.b = float64(f.w)/2*(0.86+0.08*rng.Float64()), float64(f.h)/2*(0.84+0.08*rng.Float64())
+	p.base, p.tip = newOutline(3.4), newOutline(1+0.6*3.4)
 	p.off = point{6 * rng.NormFloat64(), 6 * rng.NormFloat64()}
 }
 
 func (p *press) plain(f *finger, rng *rand.Rand) {
-	p.a, p.b, p.square = 158*f.size*(0.95+0.1*rng.Float64()), 218*f.size*(0.93+0.12*rng.Float64()), 2.3
+	p.a, p.b = 158*f.size*(0.95+0.1*rng.Float64()), 218*f.size*(0.93+0.12*rng.Float64())
+	p.base, p.tip = newOutline(2.3), newOutline(1+0.6*2.3)
 	p.off = point{9 * rng.NormFloat64(), 12 * rng.NormFloat64()}
 }
 
@@ -79,18 +85,37 @@ func (p press) print(g *image.Gray, f *finger, rng *rand.Rand) {
 	}
 }
 
+// outline is a superellipse: how much farther out than its greater coordinate a place is, by
+// the ratio of the lesser to it. Powers for each pixel would take half of an impression's time.
+type outline [2049]float64
+
+func newOutline(square float64) *outline {
+	var o outline
+	for i := range o {
+		o[i] = math.Pow(1+math.Pow(float64(i)/float64(len(o)-1), square), 1/square)
+	}
+	return &o
+}
+
+// radius is how far out a place is, 1 on the outline. Coordinates are 0 or more.
+func (o *outline) radius(x, y float64) float64 {
+	far := max(x, y, 1e-9)
+	q := min(x, y) / far * float64(len(o)-1)
+	i := min(int(q), len(o)-2)
+	return far * (o[i] + (q-float64(i))*(o[i+1]-o[i]))
+}
+
 // touch is how firmly a place touches, 0 outside and 1 well inside.
 func (p press) touch(at point) float64 {
 	x, y := math.Abs(at.x-p.off.x)/p.a, math.Abs(at.y-p.off.y)/p.b
 	if x > 1.15 || y > 1.15 {
 		return 0
 	}
-	square := p.square
-	if at.y > p.off.y { // the tip is rounder than the base
-		square = 1 + 0.6*square
+	r := p.base.radius(x, y)
+	if at.y > p.off.y {
+		r = p.tip.radius(x, y)
 	}
-	r := math.Pow(math.Pow(x, square)+math.Pow(y, square), 1/square)
-	now := p.now.touch(at, y)
+	now := min(p.now.touch(at, y), p.part.touch(point{at.x - p.off.x, at.y - p.off.y}, p.edge))
 	if r < 0.75 {
 		return now
 	}
@@ -99,11 +124,18 @@ func (p press) touch(at point) float64 {
 
 // ink is how much ink there is at a place, 0 to 1.
 func (p press) ink(f *finger, at point, touch, speck float64) float64 {
-	sx := at.x + 4*p.slipX.at(at.x, at.y) + p.now.stretched(at)
-	sy := at.y + 4*p.slipY.at(at.x, at.y)
-	h := f.at(sx, sy)
+	skin := p.skin(at)
+	h := f.at(skin.x, skin.y)
 	load := p.wet + 0.24*p.load.at(at.x, at.y) - 1.1*(1-touch) + p.grain*speck*(1.5-touch)
 	return 0.96 / (1 + math.Exp(-5.2*(h+load)))
+}
+
+// skin is the place of the skin that lies at a place, as skin stretches.
+func (p press) skin(at point) point {
+	return point{
+		at.x + p.slip*p.slipX.at(at.x, at.y) + p.now.stretched(at),
+		at.y + p.slip*p.slipY.at(at.x, at.y),
+	}
 }
 
 // at is the ridge height at a place on the finger, blended between pixels; -1
@@ -150,21 +182,23 @@ func (h *Hands) lay(p biometrics.Position, rolled bool, rng *rand.Rand) press {
 	return lay
 }
 
-// single is one finger on the scanner: 800 x 750 rolled, 500 x 700 plain.
-func (h *Hands) single(c *Capture, rolled bool, rng *rand.Rand) {
+// single is one finger on the scanner: 800 x 750 rolled, 500 x 700 plain. What is by chance
+// about its wear has a chance of its own.
+func (h *Hands) single(c *Capture, rolled bool, rng *rand.Rand, w Wear, wear *rand.Rand) {
 	f := h.fingers[c.Position]
 	g := newSheet(sheetOf(rolled))
 	lay := h.lay(c.Position, rolled, rng)
+	w.lay(&lay, wear)
 	lay.print(g, f, rng)
+	w.soil(g, lay, wear)
 	c.PNG = h.encode(g, c.Position)
-	c.Cores, c.Deltas = lay.places(f.course.cores), lay.places(f.course.deltas)
+	c.Cores, c.Deltas, c.Minutiae = lay.places(f.course.cores), lay.places(f.course.deltas), lay.seen(f.minutiae, g.Rect)
 }
 
 // places brings points of the finger to pixels of the picture.
 func (p press) places(all []point) (out []image.Point) {
 	for _, at := range all {
-		dx, dy := at.x*p.cos+at.y*p.sin, at.y*p.cos-at.x*p.sin
-		out = append(out, p.centre.Add(image.Pt(int(math.Round(dx)), -int(math.Round(dy)))))
+		out = append(out, p.pixel(p.lies(at)))
 	}
 	return out
 }

@@ -20,6 +20,7 @@ type finger struct {
 	height   []float32
 	size     float64 // 1 for a thumb, less for the others
 	course   pattern
+	minutiae []minutia
 }
 
 // The filter bank: the directions and periods that ridges are grown with.
@@ -32,28 +33,35 @@ const (
 	bankCount  = 8
 )
 
-// bank holds one Gabor filter for each period and direction, each scaled so that
-// the wave it is made for answers with 1.
-var bank = sync.OnceValue(func() *[bankCount][directions][bankSide * bankSide]float32 {
-	var out [bankCount][directions][bankSide * bankSide]float32
+// filter is a Gabor filter for a period and a direction, scaled so that the wave it is made
+// for answers with 1, and its twin for the same wave a quarter of a period on.
+type filter struct {
+	direction int
+	even, odd [bankSide * bankSide]float32
+}
+
+// bank holds one filter for each period and direction.
+var bank = sync.OnceValue(func() *[bankCount][directions]filter {
+	var out [bankCount][directions]filter
 	for p := range out {
 		for d := range out[p] {
-			gabor(&out[p][d], bankLeast+bankStep*float64(p), math.Pi*float64(d)/directions)
+			out[p][d].direction = d
+			out[p][d].shape(bankLeast+bankStep*float64(p), math.Pi*float64(d)/directions)
 		}
 	}
 	return &out
 })
 
-func gabor(k *[bankSide * bankSide]float32, period, angle float64) {
+func (f *filter) shape(period, angle float64) {
 	sin, cos := math.Sincos(angle)
 	sigma := 0.48 * period
-	var bell, wave [bankSide * bankSide]float64
+	var bell, wave, quarter [bankSide * bankSide]float64
 	var sum, bells float64
 	for i := range bell {
 		x, y := float64(i%bankSide-bankRadius), float64(i/bankSide-bankRadius)
 		across := -x*sin + y*cos
 		bell[i] = math.Exp(-(x*x + y*y) / (2 * sigma * sigma))
-		wave[i] = math.Cos(2 * math.Pi * across / period)
+		quarter[i], wave[i] = math.Sincos(2 * math.Pi * across / period)
 		sum += bell[i] * wave[i]
 		bells += bell[i]
 	}
@@ -63,7 +71,8 @@ func gabor(k *[bankSide * bankSide]float32, period, angle float64) {
 		gain += v * wave[i]
 	}
 	for i := range bell {
-		k[i] = float32(bell[i] * (wave[i] - sum/bells) / gain)
+		f.even[i] = float32(bell[i] * (wave[i] - sum/bells) / gain)
+		f.odd[i] = float32(bell[i] * quarter[i] / gain)
 	}
 }
 
@@ -87,16 +96,18 @@ func grow(p biometrics.Position, rng *rand.Rand) *finger {
 	}
 	course := newPattern(rng, opens, period)
 	w, h := width/grain, height/grain
-	cells := filterRounds(w, h, which(course, w, h), rng)
+	filters := which(course, w, h)
+	cells := filterRounds(w, h, filters, rng)
 	f := &finger{position: p, w: width, h: height, height: enlarge(cells, w, h), size: size, course: course}
+	f.minutiae = course.minutiae(cells, w, h, filters)
 	f.engrave(rng)
 	return f
 }
 
 // which picks the filter for each cell.
-func which(course pattern, w, h int) []*[bankSide * bankSide]float32 {
+func which(course pattern, w, h int) []*filter {
 	all := bank()
-	out := make([]*[bankSide * bankSide]float32, w*h)
+	out := make([]*filter, w*h)
 	for y := range h {
 		for x := range w {
 			at := point{grain * (float64(x) - float64(w)/2), grain * (float64(h)/2 - float64(y))}
@@ -113,7 +124,7 @@ func which(course pattern, w, h int) []*[bankSide * bankSide]float32 {
 
 // filterRounds lets ridges grow out of noise. A border of the filter's radius
 // stays at 0 around the cells, so that the inner loop needs no bounds.
-func filterRounds(w, h int, kernels []*[bankSide * bankSide]float32, rng *rand.Rand) []float32 {
+func filterRounds(w, h int, filters []*filter, rng *rand.Rand) []float32 {
 	stride := w + 2*bankRadius
 	now := make([]float32, stride*(h+2*bankRadius))
 	next := make([]float32, len(now))
@@ -125,7 +136,7 @@ func filterRounds(w, h int, kernels []*[bankSide * bankSide]float32, rng *rand.R
 	for range rounds {
 		for y := range h {
 			for x := range w {
-				v := 1.5 * respond(now[y*stride+x:], stride, kernels[y*w+x])
+				v := 1.5 * respond(now[y*stride+x:], stride, &filters[y*w+x].even)
 				next[(y+bankRadius)*stride+x+bankRadius] = min(max(v, -1), 1)
 			}
 		}

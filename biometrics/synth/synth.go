@@ -32,6 +32,8 @@ type Capture struct {
 	// Cores and Deltas are where the ridges of a single finger turn back and where they
 	// part, in pixels of the picture; an arch has none.
 	Cores, Deltas []image.Point
+	// Minutiae are those of a single finger that the picture shows.
+	Minutiae []Minutia
 }
 
 // Hands are the ten fingers of one person who does not exist.
@@ -56,17 +58,15 @@ func Grow(seed uint64) *Hands {
 // presses and sweats a little differently. A position that is not known gives a
 // Capture without a picture.
 func (h *Hands) Capture(p biometrics.Position, rolled bool, attempt uint64) Capture {
+	fingers := p.Fingers()
+	if len(fingers) < 2 {
+		return h.Worn(p, rolled, attempt, Wear{})
+	}
 	c := Capture{Position: p, Impression: biometrics.LivePlain}
 	if rolled {
 		c.Impression = biometrics.LiveRolled
 	}
-	rng := h.chance(p, c.Impression, attempt)
-	switch fingers := p.Fingers(); {
-	case len(fingers) > 1:
-		c.PNG = h.slap(p, fingers, rng)
-	case len(fingers) == 1 && p != biometrics.UnknownFinger:
-		h.single(&c, rolled, rng)
-	}
+	c.PNG = h.slap(p, fingers, h.chance(p, c.Impression, attempt))
 	return c
 }
 

@@ -67,6 +67,52 @@ func TestTheSameSeedGivesTheSameBytes(t *testing.T) {
 	}
 }
 
+// TestEachKindOfWearShows: each leaves its mark on the print, the same of the same seed, and none
+// leaves Capture's.
+func TestEachKindOfWearShows(t *testing.T) {
+	of := func(w synth.Wear, attempt uint64) synth.Capture {
+		return hands().Worn(biometrics.RightIndex, false, attempt, w)
+	}
+	good := of(synth.Wear{}, 5)
+	if !bytes.Equal(good.PNG, hands().Capture(biometrics.RightIndex, false, 5).PNG) {
+		t.Error("no wear is not Capture")
+	}
+	ink := func(c synth.Capture) (dark int) {
+		for _, v := range biometrics.Grey(decode(t, c.PNG)).Pix {
+			if v < 128 {
+				dark++
+			}
+		}
+		return dark
+	}
+	for name, c := range map[string]struct {
+		synth.Wear
+		from, to float64 // ink, of the good print's
+	}{
+		"partial":  {synth.Wear{Partial: 0.5}, 0.3, 0.65},
+		"stretch":  {synth.Wear{Stretch: 8}, 0.9, 1.1},
+		"dry":      {synth.Wear{Moisture: -0.8}, 0.2, 0.8},
+		"wet":      {synth.Wear{Moisture: 0.8}, 1.2, 2},
+		"noise":    {synth.Wear{Noise: 0.8}, 0.8, 1.2},
+		"scars":    {synth.Wear{Scars: 3}, 0.8, 0.995},
+		"smudge":   {synth.Wear{Smudge: 14}, 0.7, 1.2},
+		"lines":    {synth.Wear{Lines: 2}, 1.005, 1.2},
+		"writing":  {synth.Wear{Words: 2}, 1.005, 1.2},
+		"all hard": {synth.Hard(3), 0.1, 2},
+	} {
+		worn := of(c.Wear, 5)
+		if bytes.Equal(worn.PNG, good.PNG) || !bytes.Equal(worn.PNG, of(c.Wear, 5).PNG) || bytes.Equal(worn.PNG, of(c.Wear, 6).PNG) {
+			t.Errorf("%s: the same as a good print, as another attempt, or not the same twice", name)
+		}
+		if share := float64(ink(worn)) / float64(ink(good)); share < c.from || share > c.to {
+			t.Errorf("%s: %.3f of the good print's ink, want %v to %v", name, share, c.from, c.to)
+		}
+	}
+	if part := of(synth.Wear{Partial: 0.5}, 5).Minutiae; len(part) < 5 || len(part) > len(good.Minutiae)*3/4 {
+		t.Errorf("half a print shows %d minutiae of %d", len(part), len(good.Minutiae))
+	}
+}
+
 func TestPicturesSayThatTheyAreSimulated(t *testing.T) {
 	c := hands().Capture(biometrics.BothThumbs, false, 0)
 	if !bytes.Contains(c.PNG, []byte("tEXtComment\x00Simulated, of no person")) {
@@ -190,6 +236,28 @@ func TestPrintsAreReadableByAnyPNGReader(t *testing.T) {
 func BenchmarkThirteenCaptures(b *testing.B) {
 	for b.Loop() {
 		synth.Captures(7)
+	}
+}
+
+// BenchmarkHand grows ten fingers.
+func BenchmarkHand(b *testing.B) {
+	for b.Loop() {
+		synth.Grow(7)
+	}
+}
+
+func BenchmarkImpression(b *testing.B) {
+	for _, one := range []struct {
+		name   string
+		rolled bool
+		wear   synth.Wear
+	}{{"rolled", true, synth.Wear{}}, {"plain", false, synth.Wear{}}, {"hard", false, synth.Wear{Stretch: 6, Noise: 0.6, Scars: 2, Smudge: 12, Lines: 1, Words: 2}}} {
+		h := hands()
+		b.Run(one.name, func(b *testing.B) {
+			for b.Loop() {
+				h.Worn(biometrics.RightThumb, one.rolled, 1, one.wear)
+			}
+		})
 	}
 }
 
