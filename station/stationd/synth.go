@@ -15,6 +15,7 @@ type synthCmd struct {
 	Hand   synthHandCmd   `cmd:"" help:"Make the thirteen captures of a person who does not exist."`
 	Finger synthFingerCmd `cmd:"" help:"Make one capture of such a person."`
 	Roll   synthRollCmd   `cmd:"" help:"Make the frames of a scanner under such a person's rolling finger."`
+	Report synthReportCmd `cmd:"" help:"Compare the prints of many such fingers and draw how often the station errs, a DET curve."`
 
 	Scanner synthScannerCmd `cmd:"" help:"Be a fingerprint scanner or an iris camera behind SBI, for a station to find, and do wrong what is typed."`
 }
@@ -50,11 +51,19 @@ type synthFingerCmd struct {
 	Position position `default:"right-index" help:"Finger position, a code or a name: 2, right-index, right-four, two-thumbs."`
 	Plain    bool     `help:"Laid flat; otherwise a single finger is rolled."`
 	Attempt  uint64   `help:"Another number is another time that the same finger is put down."`
+	Hard     uint64   `placeholder:"SEED" help:"Make a single finger's print hard to read: partial, dry, wet, scarred, smudged, written over and so on, as this number has it; 0 makes a good one."`
 }
 
 func (c *synthFingerCmd) Run(s *session) error {
 	rolled := !c.Plain && len(c.Position.Fingers()) == 1
-	made := synth.Grow(c.Seed).Capture(c.Position.Position, rolled, c.Attempt)
+	hands := synth.Grow(c.Seed)
+	made := hands.Capture(c.Position.Position, rolled, c.Attempt)
+	if c.Hard != 0 {
+		if len(c.Position.Fingers()) != 1 {
+			return &station.Error{Kind: station.Correct, What: "make a hard print of the " + c.Position.String(), Hint: "give one finger"}
+		}
+		made = hands.Worn(c.Position.Position, rolled, c.Attempt, synth.Hard(c.Hard))
+	}
 	if err := os.WriteFile(c.Out, made.PNG, 0o600); err != nil {
 		return err
 	}
