@@ -22,8 +22,8 @@ test: test-deps ## everything: the floors' law, vet, linter, unit, rig, fuzz see
 	go tool staticcheck ./...
 	go test -timeout 9m ./...
 
-bench: test-deps ## figures: what one card takes against a bare replay, what a line issues in an hour, the start
-	go test -run '^$$' -bench . -benchtime 1x -timeout 10m ./station/stationd
+bench: test-deps ## figures: one card against a bare replay, a line's hour, an enrolment and its search, the start
+	go test -run '^$$' -bench . -benchtime 1x -timeout 10m ./station/stationd ./station/enrol
 
 killtest: test-deps ## several hundred kills of the real daemon; make test runs a few dozen
 	CARDSTATION_KILLS=300 go test -count 1 -v -run '^TestKilledAtRandom$$' -timeout 60m ./station/stationd
