@@ -41,7 +41,7 @@ type Config struct {
 	Profiles []Profile
 
 	// Sensor gives the attached or simulated device of a slot; nil or false: there
-	// is none, and images are uploaded.
+	// is none, and images are uploaded. One may be a Watcher too.
 	Sensor func(station.Slot) (capture.Sensor, bool)
 	// SampleSensor gives the attached device for an opaque sample; nil or false: there is
 	// none.
@@ -80,6 +80,7 @@ type server struct {
 	buffers   *buffers
 	streams   *shares // open event streams
 	drawing   chan struct{}
+	sights    sights
 }
 
 // New makes the handler of the API and the console.
@@ -113,7 +114,7 @@ func newServer(cfg Config) (*server, *gin.Engine) {
 	s := &server{cfg: cfg, log: cfg.Log, now: cfg.Now, sessions: newSessions(cfg.Now),
 		byAddress: newLimiter(20, 2*time.Second, cfg.Now), byPair: newLimiter(5, 10*time.Second, cfg.Now), byLogin: newLimiter(5, 10*time.Second, cfg.Now),
 		byPerson: newLimiter(5, 10*time.Second, cfg.Now), hashing: make(chan struct{}, 2), nobody: unusableHash(), buffers: newBuffers(cfg.Now),
-		streams: newShares(streamsInAll, streamsEach), drawing: make(chan struct{}, 1)}
+		streams: newShares(streamsInAll, streamsEach), drawing: make(chan struct{}, 1), sights: sights{all: map[string][]chan Sight{}}}
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true

@@ -27,6 +27,7 @@ type CaptureView struct {
 	station.Capture
 	Sensor   bool   `json:"sensor" doc:"A device is attached for it, or simulated."`
 	ImageRef string `json:"imageRef,omitempty" doc:"Where its image is."`
+	LiveRef  string `json:"liveRef,omitempty" doc:"Where what its device sees is told while it captures, for a device that shows it."`
 	MapRef   string `json:"mapRef,omitempty" doc:"Where the quality of its print is, drawn over it."`
 }
 
@@ -39,6 +40,7 @@ func (s *server) captureRoutes() {
 	op.MaxBodyBytes = s.cfg.Limits.Image
 	handle(s, op, s.capture)
 	s.mapRoute(path, tag)
+	s.liveRoute(path, tag)
 	handle(s, operation(http.MethodPost, path+"/{slot}/missing", "describeMissing", tag, "Describe fingers of a slot that are not there", enrollWrite), s.describeMissing)
 	handle(s, operation(http.MethodPost, path+"/{slot}/override", "overrideCapture", tag, "A supervisor accepts a capture that was refused three times, or confirms missing fingers or that a finger was enrolled before", enrollDecide), s.overrideCapture)
 }
@@ -89,7 +91,11 @@ func (s *server) listCaptures(ctx context.Context, in *EnrollmentPath) (*capture
 func (s *server) viewCapture(c station.Capture, id string) CaptureView {
 	v := CaptureView{Capture: c}
 	if s.cfg.Sensor != nil {
-		_, v.Sensor = s.cfg.Sensor(c.Slot)
+		var sensor capture.Sensor
+		sensor, v.Sensor = s.cfg.Sensor(c.Slot)
+		if _, ok := sensor.(Watcher); ok {
+			v.LiveRef = fmt.Sprintf("/v1/enrollments/%s/captures/%s/live", id, c.Slot)
+		}
 	}
 	if c.Digest != "" {
 		v.ImageRef = "/v1/enrollments/" + id + "/buffer/" + c.Digest
@@ -134,6 +140,7 @@ func (s *server) capture(ctx context.Context, in *captureInput) (*captureOutput,
 		if sensor, missing, err = s.attached(slot, in.RawBody); err != nil {
 			return nil, err
 		}
+		sensor = s.sights.watched(sightKey(in.ID, slot), sensor)
 	default:
 		return nil, newProblem(http.StatusUnsupportedMediaType, station.Correct, "a capture is image/png, image/jpeg, image/wsq or application/json", "")
 	}

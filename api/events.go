@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
 
 	"cardstation/station"
 )
@@ -116,14 +117,46 @@ func (s *server) streamEvents(ctx context.Context, in *streamInput) (*huma.Strea
 	if err != nil {
 		return nil, err
 	}
+	return s.streaming(ctx, func(l listener) { s.stream(l, after) })
+}
+
+// listener is who hears one stream of server-sent events.
+type listener struct {
+	ctx     context.Context // ends when the listener leaves
+	writer  gin.ResponseWriter
+	request *http.Request
+}
+
+// greeting begins a stream.
+const greeting = "retry: 2000\n: connected\n\n"
+
+// streaming answers with a stream, if the caller may have one more.
+func (s *server) streaming(ctx context.Context, serve func(listener)) (*huma.StreamResponse, error) {
 	me := who(ctx).Login
 	if ok, own := s.streams.take(me, 1); !ok {
 		return nil, full(own, "too many event streams are open", "close other windows of the console, or other programs that listen")
 	}
 	return &huma.StreamResponse{Body: func(hctx huma.Context) {
 		defer s.streams.give(me, 1)
-		s.stream(hctx, after)
+		g := humagin.Unwrap(hctx)
+		ctx, cancel := context.WithCancel(hctx.Context())
+		defer cancel()
+		h := g.Writer.Header()
+		h.Set("Content-Type", "text/event-stream")
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Accel-Buffering", "no")
+		g.Writer.WriteHeader(http.StatusOK)
+		serve(listener{ctx, g.Writer, g.Request})
 	}}, nil
+}
+
+// send tells whether the listener still hears.
+func (l listener) send(text string) bool {
+	patience(l.ctx, 2*streamPulse)
+	if _, err := l.writer.WriteString(text); err != nil {
+		return false
+	}
+	return http.NewResponseController(l.writer).Flush() == nil
 }
 
 // mayHear tells whether an event is for this listener: who logs in from where,
@@ -148,27 +181,12 @@ func (s *server) startOf(ctx context.Context, in *streamInput) (uint64, error) {
 	return n, nil
 }
 
-func (s *server) stream(hctx huma.Context, after uint64) {
-	g := humagin.Unwrap(hctx)
-	ctx, cancel := context.WithCancel(hctx.Context())
-	defer cancel()
-	h := g.Writer.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no")
-	g.Writer.WriteHeader(http.StatusOK)
-	send := func(text string) bool {
-		patience(ctx, 2*streamPulse)
-		if _, err := g.Writer.WriteString(text); err != nil {
-			return false
-		}
-		return http.NewResponseController(g.Writer).Flush() == nil
-	}
-	if !send("retry: 2000\n: connected\n\n") {
+func (s *server) stream(l listener, after uint64) {
+	if !l.send(greeting) {
 		return
 	}
-	me := who(ctx)
-	events := s.cfg.Events.Watch(ctx, after)
+	me := who(l.ctx)
+	events := s.cfg.Events.Watch(l.ctx, after)
 	pulse := time.NewTicker(streamPulse)
 	defer pulse.Stop()
 	for {
@@ -181,15 +199,15 @@ func (s *server) stream(hctx huma.Context, after uint64) {
 				continue
 			}
 			raw, _ := json.Marshal(streamEvent(e)) // plain fields
-			if !send(fmt.Sprintf("id: %d\ndata: %s\n\n", e.Seq, raw)) {
+			if !l.send(fmt.Sprintf("id: %d\ndata: %s\n\n", e.Seq, raw)) {
 				return
 			}
 		case <-pulse.C:
 			var err error
-			if me, err = s.authenticate(g.Request); err != nil || !send(": alive\n\n") {
+			if me, err = s.authenticate(l.request); err != nil || !l.send(": alive\n\n") {
 				return
 			}
-		case <-stopping(ctx):
+		case <-stopping(l.ctx):
 			return
 		}
 	}

@@ -22,6 +22,7 @@ import (
 
 	"cardstation/biometrics"
 	"cardstation/biometrics/synth"
+	"cardstation/devices/capture"
 	"cardstation/personalize/cccd"
 	"cardstation/personalize/pki"
 	"cardstation/station"
@@ -34,8 +35,9 @@ type deskTest struct {
 	base    string
 	stop    func()
 	tokens  map[station.Role]string
-	slowest time.Duration // from a capture sent to its verdict
-	dearest time.Duration // what all processors spent on one
+	sensor  func(station.Slot) (capture.Sensor, bool) // as start attaches it; nil for none
+	slowest time.Duration                             // from a capture sent to its verdict
+	dearest time.Duration                             // what all processors spent on one
 	sent    int
 }
 
@@ -57,7 +59,7 @@ func newDeskTest(t testing.TB) *deskTest {
 // start wires a station over its folder.
 func (d *deskTest) start(cfg config) {
 	d.t.Helper()
-	h, err := build(cfg, fittings{drivers: newMemoryReaders(), log: slog.New(slog.DiscardHandler)})
+	h, err := build(cfg, fittings{drivers: newMemoryReaders(), sensor: d.sensor, log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -54,6 +54,9 @@ func trustedMakers(dir string) ([]*x509.Certificate, error) {
 // sensor gives the scanner for a finger slot; the portrait is the browser's.
 func (s *scanners) sensor(slot station.Slot) (capture.Sensor, bool) {
 	for _, f := range station.FingerSlots {
+		if f.Slot == slot && f.Rolled {
+			return rolledScan{scan{s, f}}, true
+		}
 		if f.Slot == slot {
 			return scan{s, f}, true
 		}
@@ -133,21 +136,27 @@ type scan struct {
 // Capture implements capture.Sensor: it takes the slot as one image, rolled or the
 // whole slap, and translates the device's record into a picture.
 func (x scan) Capture(ctx context.Context) (capture.Frame, error) {
-	target, err := sbi.Position(x.slot.Position)
+	target, err := x.target()
 	if err != nil {
 		return capture.Frame{}, err
-	}
-	switch {
-	case x.slot.Rolled:
-		target = target.As(sbi.Rolled)
-	case x.slot.Position >= 13:
-		target = target.As(sbi.Whole)
 	}
 	frame, err := x.scanners.take(ctx, target)
 	if err != nil {
 		return frame, err
 	}
 	return picture(frame, x.slot)
+}
+
+// target is what the device is asked for.
+func (x scan) target() (sbi.Target, error) {
+	target, err := sbi.Position(x.slot.Position)
+	switch {
+	case x.slot.Rolled:
+		target = target.As(sbi.Rolled)
+	case x.slot.Position >= 13:
+		target = target.As(sbi.Whole)
+	}
+	return target, err
 }
 
 // trouble says what the operator can do.

@@ -189,7 +189,42 @@ async function taken(slot, c) {
 }
 
 async function take(slot) {
-  return taken(slot, await call("POST", `/v1/enrollments/${current.id}/captures/${slot}`, { simulate: true, missing: missing[slot] }));
+  const url = current.captures.find((c) => c.slot === slot)?.liveRef;
+  const end = url ? await watch(slot, url) : () => {};
+  try {
+    return await taken(slot, await call("POST", `/v1/enrollments/${current.id}/captures/${slot}`, { simulate: true, missing: missing[slot] }));
+  } finally {
+    end();
+  }
+}
+
+// watch shows in the slot's place what its scanner sees, until what it gives is called. It
+// begins once the station knows that somebody looks; where that fails, nothing is shown.
+async function watch(slot, url) {
+  const place = $("captures").querySelector(`[data-slot="${slot}"] .shot`);
+  const before = [...place.childNodes];
+  const picture = h("img", { alt: `${slots[slot].name}, as it is rolled` });
+  const says = h("p", { class: "advice", "aria-live": "polite" });
+  const source = new EventSource(url);
+  source.onmessage = (m) => {
+    const s = JSON.parse(m.data);
+    picture.src = `data:image/jpeg;base64,${s.jpeg}`;
+    if (!picture.isConnected) {
+      place.replaceChildren(picture);
+      place.after(says);
+    }
+    const text = s.judged ? [`${Math.round(s.width)} mm`, s.advice].filter(Boolean).join(" · ") : "";
+    if (says.textContent !== text) says.textContent = text;
+  };
+  await new Promise((go) => {
+    source.onopen = source.onerror = go;
+    setTimeout(go, 2000);
+  });
+  return () => {
+    source.close();
+    says.remove();
+    if (picture.isConnected) place.replaceChildren(...before);
+  };
 }
 
 async function upload(slot, file) {

@@ -33,6 +33,10 @@
 // that does not know the extension gives no echo, and the client refuses its answer with
 // ErrUnsupported, so that a plain print is never taken for a rolled one. Requests and
 // answers without the extension are pure SBI.
+//
+// A device may go on with its stream while a finger is rolled. Pictures that are the
+// sensor's bare frames say their resolution in the JFIF segment (ITU-T T.871, 10.1), so
+// that the roll can be judged by them; previews that are scaled or drawn into say none.
 package sbi
 
 import (

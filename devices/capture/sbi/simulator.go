@@ -83,8 +83,11 @@ type Shot struct {
 type SimulatorOptions struct {
 	// Play gives the record (ISO/IEC 19794) in Frame.Data that the device shall have
 	// captured. It may be called from several goroutines.
-	Play     func(Shot) (capture.Frame, error)
-	Preview  [][]byte      // JPEGs that a stream shows in turn; with none there is no stream
+	Play    func(Shot) (capture.Frame, error)
+	Preview [][]byte // JPEGs that a stream shows in turn
+	// Rolling gives the JPEGs that a stream shows, each once, while one Shot is captured. nil, or
+	// none: it shows nothing then. Without it and Preview there is no stream.
+	Rolling  func(Shot) [][]byte
 	Type     Type          // "" is Finger
 	SubType  string        // "" is Slap, Double or Full face
 	Serial   string        // "" is DEMO-0001
@@ -112,6 +115,7 @@ type Simulator struct {
 	trouble Trouble
 	change  chan struct{} // closed when trouble changes
 	taken   bool          // a capture is under way
+	rolling [][]byte      // what a stream has still to show of it
 	viewers int           // streams under way
 	oldest  string        // the first transaction
 }
@@ -255,7 +259,33 @@ func (s *Simulator) begin() bool {
 func (s *Simulator) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.taken = false
+	s.taken, s.rolling = false, nil
+}
+
+// roll has a stream show a capture.
+func (s *Simulator) roll(shots []Shot) {
+	if s.opt.Rolling == nil || len(shots) != 1 {
+		return
+	}
+	pictures := s.opt.Rolling(shots[0])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rolling = pictures
+}
+
+// picture is what a stream shows as its i-th, nil for none now.
+func (s *Simulator) picture(i int) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !s.taken && len(s.opt.Preview) > 0:
+		return s.opt.Preview[i%len(s.opt.Preview)]
+	case s.taken && len(s.rolling) > 0:
+		next := s.rolling[0]
+		s.rolling = s.rolling[1:]
+		return next
+	}
+	return nil
 }
 
 // watch counts a stream; it refuses a second one.
@@ -267,13 +297,6 @@ func (s *Simulator) watch(by int) bool {
 	}
 	s.viewers += by
 	return true
-}
-
-// capturing tells whether a capture is under way.
-func (s *Simulator) capturing() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.taken
 }
 
 // status is what the device says of itself.

@@ -135,6 +135,7 @@ func (s *Simulator) capture(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.end()
+	s.roll(s.shots(req, trouble))
 	timeout, _ := strconv.Atoi(string(req.Timeout)) // checked
 	code, ok := s.wait(r.Context(), min(s.opt.Delay, time.Duration(timeout)*time.Millisecond))
 	if code != "" {
@@ -190,8 +191,8 @@ func (s *Simulator) accept(req captureRequest, trouble Trouble) string {
 	return ""
 }
 
-// take plays and signs what was asked for.
-func (s *Simulator) take(req captureRequest, trouble Trouble) (captureAnswer, error) {
+// shots are what was asked for.
+func (s *Simulator) shots(req captureRequest, trouble Trouble) (all []Shot) {
 	bio := req.Bio[0]
 	impression := Impression(req.CustomOpts[extension])
 	if trouble == Deaf {
@@ -204,6 +205,15 @@ func (s *Simulator) take(req captureRequest, trouble Trouble) (captureAnswer, er
 	case impression == Whole:
 		subTypes = []string{unknown}
 	}
+	for _, subType := range subTypes {
+		all = append(all, Shot{Type: s.opt.Type, SubType: subType, Impression: impression, SubID: string(bio.DeviceSubID), Exceptions: bio.Exception, HalvePPI: trouble == LyingPPI})
+	}
+	return all
+}
+
+// take plays and signs what was asked for.
+func (s *Simulator) take(req captureRequest, trouble Trouble) (captureAnswer, error) {
+	bio := req.Bio[0]
 	transaction := req.TransactionID
 	s.mu.Lock()
 	s.oldest = or(s.oldest, transaction)
@@ -213,8 +223,8 @@ func (s *Simulator) take(req captureRequest, trouble Trouble) (captureAnswer, er
 	s.mu.Unlock()
 	var answer captureAnswer
 	previous := bio.PreviousHash
-	for _, subType := range subTypes {
-		f, err := s.opt.Play(Shot{Type: s.opt.Type, SubType: subType, Impression: impression, SubID: string(bio.DeviceSubID), Exceptions: bio.Exception, HalvePPI: trouble == LyingPPI})
+	for _, shot := range s.shots(req, trouble) {
+		f, err := s.opt.Play(shot)
 		if err != nil {
 			return answer, err
 		}
@@ -222,9 +232,9 @@ func (s *Simulator) take(req captureRequest, trouble Trouble) (captureAnswer, er
 		if trouble == HalfImage {
 			record = record[:len(record)/2]
 		}
-		data := bioData{DeviceCode: s.id.SerialNo, DeviceServiceVersion: simulatorVersion, BioType: s.opt.Type, BioSubType: subType, Purpose: req.Purpose,
+		data := bioData{DeviceCode: s.id.SerialNo, DeviceServiceVersion: simulatorVersion, BioType: s.opt.Type, BioSubType: shot.SubType, Purpose: req.Purpose,
 			Env: req.Env, BioValue: base64.RawURLEncoding.EncodeToString(record), TransactionID: transaction, Timestamp: stamp(s.opt.Now()),
-			RequestedScore: bio.RequestedScore, QualityScore: text(strconv.Itoa(s.opt.Quality)), CustomOpts: Target{Impression: impression}.options()}
+			RequestedScore: bio.RequestedScore, QualityScore: text(strconv.Itoa(s.opt.Quality)), CustomOpts: Target{Impression: shot.Impression}.options()}
 		b, err := s.biometric(data, previous, record, trouble == Forged)
 		if err != nil {
 			return answer, err
@@ -250,14 +260,14 @@ func (s *Simulator) biometric(data bioData, previous string, record []byte, forg
 }
 
 // stream shows the preview's pictures until its time is over, the client goes or the
-// plug is pulled. While a capture is under way it shows none.
+// plug is pulled. While a capture is under way it shows what Rolling gives.
 func (s *Simulator) stream(w http.ResponseWriter, r *http.Request) {
 	type answer struct {
 		Error fault `json:"error"`
 	}
 	var req streamRequest
 	timeout := 5 * time.Minute
-	bad := json.NewDecoder(r.Body).Decode(&req) != nil || req.DeviceID != simulatedDevice || len(s.opt.Preview) == 0
+	bad := json.NewDecoder(r.Body).Decode(&req) != nil || req.DeviceID != simulatedDevice || len(s.opt.Preview) == 0 && s.opt.Rolling == nil
 	if ms, err := strconv.Atoi(string(req.Timeout)); err == nil && ms > 0 {
 		timeout = time.Duration(ms) * time.Millisecond
 	}
@@ -282,8 +292,7 @@ func (s *Simulator) stream(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "multipart/x-mixed-replace; boundary=--BoundaryString")
 	end := time.Now().Add(timeout)
 	for i := 0; time.Now().Before(end); i++ {
-		if !s.capturing() {
-			picture := s.opt.Preview[i%len(s.opt.Preview)]
+		if picture := s.picture(i); picture != nil {
 			fmt.Fprintf(w, "--BoundaryString\r\nContent-Type:image/jpeg\r\nContent-Length:%d\r\n\r\n", len(picture))
 			trouble, _ = s.state()
 			if trouble == BrokenOff || trouble == HalfImage {

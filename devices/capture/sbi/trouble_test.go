@@ -126,6 +126,36 @@ func TestTheStreamShowsPicturesAndPausesForACapture(t *testing.T) {
 	}
 }
 
+func TestTheStreamShowsARollWhileItIsCaptured(t *testing.T) {
+	frame := func(n byte) []byte { return append(bytes.Clone(jpeg), n) }
+	var asked []sbi.Shot
+	b := start(t, sbi.SimulatorOptions{Preview: [][]byte{jpeg}, Interval: 5 * time.Millisecond, Delay: 300 * time.Millisecond,
+		Rolling: func(s sbi.Shot) [][]byte { asked = append(asked, s); return [][]byte{frame(1), frame(2)} }})
+	d := b.device(t)
+	over, began, seen, captured := errors.New("over"), false, []byte{}, make(chan error, 1)
+	err := d.Stream(t.Context(), position(t, 2), func(picture []byte) error {
+		switch {
+		case !bytes.Equal(picture, jpeg):
+			seen = append(seen, picture[len(picture)-1])
+		case len(seen) > 0:
+			return over
+		case !began:
+			began = true
+			go func() {
+				_, err := d.Capture(t.Context(), position(t, 2).As(sbi.Rolled), nil)
+				captured <- err
+			}()
+		}
+		return nil
+	})
+	if err != over || !bytes.Equal(seen, []byte{1, 2}) {
+		t.Errorf("%v, % X", err, seen)
+	}
+	if err := <-captured; err != nil || len(asked) != 1 || asked[0].Impression != sbi.Rolled {
+		t.Errorf("%v, %+v", err, asked)
+	}
+}
+
 func TestAStreamEndsByItselfOrSaysWhy(t *testing.T) {
 	show := func([]byte) error { return nil }
 	b := start(t, sbi.SimulatorOptions{Preview: [][]byte{jpeg}, Interval: 5 * time.Millisecond})
