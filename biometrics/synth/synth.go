@@ -6,7 +6,8 @@
 // it again and again with Gabor filters of the local direction and period. A
 // rolled and a plain impression of one finger are pictures of the same ridges,
 // differently cut, inked, turned and stretched, so that a matcher can be held
-// against them. The same seed gives the same pictures.
+// against them; each comes with the minutiae that it shows. Wear makes impressions as hard to
+// read as bad ones are. The same seed gives the same pictures.
 //
 // Every picture says that it is simulated, in letters on its margin and in its
 // metadata.

@@ -83,7 +83,7 @@ const (
 	detTop    = 90
 	decadesX  = 5
 	decadesY  = 3
-	detBottom = 110
+	detBottom = 150
 )
 
 // detPlot is such a picture.
@@ -133,7 +133,7 @@ func (p detPlot) axes(heading string) {
 	p.text(detLeft+detSide-7*45, detTop+detSide+42, 1, "FMR: prints of two fingers held for one's")
 }
 
-// curve draws a trial and its line of the legend.
+// curve draws a trial and its two lines of the legend.
 func (p detPlot) curve(t trial, c color.RGBA, row int) {
 	last := p.at(1, 0)
 	for _, threshold := range t.thresholds() {
@@ -148,10 +148,10 @@ func (p detPlot) curve(t trial, c color.RGBA, row int) {
 	}
 	f := t.rates()
 	p.mark(p.at(f.FMR, f.FNMR), c)
-	y := detTop + detSide + 62 + 18*row
+	y := detTop + detSide + 72 + 38*row
 	p.mark(image.Pt(detLeft+6, y-4), c)
-	p.text(detLeft+20, y, 1, fmt.Sprintf("%s: EER %s; from score %g on (square): FMR %s, FNMR %s; %d mates, %d others",
-		t.name, share(f.EER), finger.SameFinger, share(f.FMR), share(f.FNMR), f.Mates, f.Others))
+	p.text(detLeft+20, y, 1, fmt.Sprintf("%s: %d mates, %d others, EER %s", t.name, f.Mates, f.Others, share(f.EER)))
+	p.text(detLeft+20, y+16, 1, fmt.Sprintf("at the square, held for one's from score %g on: FMR %s, FNMR %s", finger.SameFinger, share(f.FMR), share(f.FNMR)))
 }
 
 // share is a rate in words.

@@ -26,4 +26,10 @@ func TestErrorRatesAreThoseOfTheScores(t *testing.T) {
 	if got := img.At(int(math.Round(x))+3, int(math.Round(y))+3); got != (color.RGBA(blue)) {
 		t.Errorf("%v at the place of SameFinger", got)
 	}
+	many := drawDET([]trial{{"hard prints", make([]float64, 1000), make([]float64, 999000)}}, "SIMULATED prints of 1000 fingers")
+	for y := range many.Bounds().Dy() {
+		if got := many.At(many.Bounds().Dx()-1, y); got != (color.RGBA{255, 255, 255, 255}) {
+			t.Fatalf("a line of the legend runs over the right edge at %d", y)
+		}
+	}
 }
