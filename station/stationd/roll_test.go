@@ -16,63 +16,20 @@ import (
 	"time"
 
 	"cardstation/api"
-	"cardstation/biometrics"
-	"cardstation/biometrics/synth"
 	"cardstation/devices/capture"
 	"cardstation/devices/capture/sbi"
 	"cardstation/station"
 )
 
-// frameJPEG is a scanner's frame; with a resolution it has the JFIF segment that says it
-// (ITU-T T.871, 10.1).
-func frameJPEG(t *testing.T, g image.Image, ppi byte) []byte {
-	var out bytes.Buffer
-	if err := jpeg.Encode(&out, g, &jpeg.Options{Quality: 90}); err != nil {
+// rollingScanner is the simulated scanner of the command line behind its service; it counts the
+// streams that are asked of it.
+func rollingScanner(t *testing.T) (sensor func(station.Slot) (capture.Sensor, bool), streams *atomic.Int32) {
+	t.Helper()
+	o, err := (&synthScannerCmd{Seed: 1}).options()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if ppi == 0 {
-		return out.Bytes()
-	}
-	perCentimetre := []byte{0, ppi}
-	app0 := append([]byte("\xFF\xE0\x00\x10JFIF\x00\x01\x02\x02"), append(append(perCentimetre, perCentimetre...), 0, 0)...)
-	return append(append([]byte("\xFF\xD8"), app0...), out.Bytes()[2:]...)
-}
-
-// perCentimetre is 500 ppi in dots a centimetre.
-const perCentimetre = 197
-
-// watchedThumb is the finger that is looked at, in SBI's words.
-const watchedThumb = "Right Thumb"
-
-// rollingScanner is a scanner's service that streams the rolls of a hand, and counts the streams
-// that are asked of it.
-func rollingScanner(t *testing.T, seed uint64, ppi byte) (sensor func(station.Slot) (capture.Sensor, bool), streams *atomic.Int32) {
-	t.Helper()
-	prints := example(seed).frames
-	var roll [][]byte
-	for _, g := range synth.Grow(seed).Roll(biometrics.RightThumb, 0, synth.Motion{}).Frames {
-		roll = append(roll, frameJPEG(t, g, ppi))
-	}
-	for range 10 { // it rests, so that the roll is over
-		roll = append(roll, roll[0])
-	}
-	empty := image.NewGray(image.Rect(0, 0, 800, 750))
-	for i := range empty.Pix {
-		empty.Pix[i] = 250
-	}
-	device, err := sbi.NewSimulator(sbi.SimulatorOptions{Preview: [][]byte{frameJPEG(t, empty, ppi)}, Interval: 40 * time.Millisecond,
-		Rolling: func(s sbi.Shot) [][]byte {
-			if s.Impression != sbi.Rolled || s.SubType != watchedThumb {
-				return nil
-			}
-			return roll
-		},
-		Play: func(s sbi.Shot) (capture.Frame, error) {
-			if s.SubType == watchedThumb { // as long as the roll takes
-				time.Sleep(3 * time.Second)
-			}
-			return played(prints, s)
-		}})
+	device, err := sbi.NewSimulator(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +113,7 @@ func (d *deskTest) scan(id string, slot station.Slot) (c struct {
 // Who rolls a finger sees it grow and hears what to do; the scanner's record is what is kept.
 func TestARollIsSeenAtTheDeskWhileItIsCaptured(t *testing.T) {
 	d := newDeskTest(t)
-	sensor, streams := rollingScanner(t, 1, perCentimetre)
+	sensor, streams := rollingScanner(t)
 	d.sensor = sensor
 	d.restart()
 	d.open("e", 1)
@@ -199,9 +156,17 @@ func TestARollIsSeenAtTheDeskWhileItIsCaptured(t *testing.T) {
 func TestAPreviewWithoutAResolutionIsOnlyShown(t *testing.T) {
 	var all []api.Sight
 	x := watchedScan{scan{slot: station.FingerSlots[3]}, func(one api.Sight) { all = append(all, one) }}
-	pictures := make(chan picked, 3)
 	small := image.NewGray(image.Rect(0, 0, 320, 240))
-	for _, data := range [][]byte{frameJPEG(t, small, 0), []byte("\xFF\xD8\xFF no picture"), frameJPEG(t, small, 75)} {
+	shown := [][]byte{[]byte("\xFF\xD8\xFF no picture")}
+	for _, ppi := range []int{0, 75} {
+		one, err := frames(ppi, small)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown = append(shown, one...)
+	}
+	pictures := make(chan picked, len(shown))
+	for _, data := range shown {
 		pictures <- picked{data, time.Now()}
 	}
 	close(pictures)

@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"image"
+	"image/draw"
 	"image/jpeg"
 	"io"
 	"net/http"
@@ -19,6 +22,7 @@ import (
 	"cardstation/biometrics"
 	"cardstation/biometrics/finger"
 	records "cardstation/biometrics/record"
+	"cardstation/biometrics/synth"
 	"cardstation/devices/capture"
 	"cardstation/devices/capture/sbi"
 	"cardstation/station"
@@ -112,13 +116,57 @@ func (c *synthScannerCmd) options() (sbi.SimulatorOptions, error) {
 	if err != nil {
 		return o, station.Errorf(station.Correct, "%s: %w", station.FingerSlots[0].Slot, err)
 	}
-	var preview bytes.Buffer
-	if err := jpeg.Encode(&preview, img, nil); err != nil {
+	if o.Preview, err = frames(img.PPI, img); err != nil {
 		return o, err
 	}
-	o.Preview = [][]byte{preview.Bytes()}
+	if c.Record == "" {
+		err = c.rolling(&o)
+	}
 	o.Play = func(shot sbi.Shot) (capture.Frame, error) { return played(prints, shot) }
-	return o, nil
+	return o, err
+}
+
+// rolling has the device stream each roll, 15 frames a second; before one nothing touches.
+func (c *synthScannerCmd) rolling(o *sbi.SimulatorOptions) (err error) {
+	hand := synth.Grow(c.Seed)
+	o.Interval = time.Second / 15
+	o.Rolling = func(s sbi.Shot) [][]byte {
+		for p := biometrics.RightThumb; p <= biometrics.LeftLittle; p++ {
+			target, err := sbi.Position(int(p))
+			if err != nil || target.SubTypes[0] != s.SubType || s.Impression != sbi.Rolled {
+				continue
+			}
+			var all []image.Image
+			for _, g := range hand.Roll(p, 0, synth.Motion{}).Frames {
+				all = append(all, g)
+			}
+			for range 6 { // it rests before the capture ends
+				all = append(all, all[0])
+			}
+			shown, _ := frames(synth.PPI, all...) // greys of one size
+			return shown
+		}
+		return nil
+	}
+	empty := image.NewGray(image.Rect(0, 0, 800, 750))
+	draw.Draw(empty, empty.Rect, image.White, image.Point{}, draw.Src)
+	o.Preview, err = frames(synth.PPI, empty)
+	return err
+}
+
+// frames are pictures of a stream, as JPEG with a JFIF segment that says their resolution in
+// pixels per inch (ITU-T T.871, 10.1).
+func frames(ppi int, all ...image.Image) (out [][]byte, err error) {
+	for _, img := range all {
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 90}); err != nil {
+			return nil, err
+		}
+		density := binary.BigEndian.AppendUint16(nil, uint16(ppi))
+		app0 := slices.Concat([]byte("\xFF\xD8\xFF\xE0\x00\x10JFIF\x00\x01\x02\x01"), density, density, []byte{0, 0})
+		out = append(out, append(app0, b.Bytes()[2:]...))
+	}
+	return out, nil
 }
 
 // played gives the record of what a device is asked for: a rolled finger or a slap in one

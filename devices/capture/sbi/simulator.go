@@ -85,8 +85,9 @@ type SimulatorOptions struct {
 	// captured. It may be called from several goroutines.
 	Play    func(Shot) (capture.Frame, error)
 	Preview [][]byte // JPEGs that a stream shows in turn
-	// Rolling gives the JPEGs that a stream shows, each once, while one Shot is captured. nil, or
-	// none: it shows nothing then. Without it and Preview there is no stream.
+	// Rolling gives the JPEGs that a stream shows, each once, while one Shot is captured, which
+	// takes as long then. It is not asked where there is no stream. nil, or none: a stream shows
+	// nothing while it captures. Without it and Preview there is no stream.
 	Rolling  func(Shot) [][]byte
 	Type     Type          // "" is Finger
 	SubType  string        // "" is Slap, Double or Full face
@@ -262,15 +263,22 @@ func (s *Simulator) end() {
 	s.taken, s.rolling = false, nil
 }
 
-// roll has a stream show a capture.
-func (s *Simulator) roll(shots []Shot) {
-	if s.opt.Rolling == nil || len(shots) != 1 {
-		return
+// roll has a stream, if there is one, show a capture; it gives how long that takes.
+func (s *Simulator) roll(shots []Shot) time.Duration {
+	if s.opt.Rolling == nil || len(shots) != 1 || !s.watched() {
+		return 0
 	}
 	pictures := s.opt.Rolling(shots[0])
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rolling = pictures
+	return time.Duration(len(pictures)+1) * s.opt.Interval
+}
+
+func (s *Simulator) watched() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.viewers > 0
 }
 
 // picture is what a stream shows as its i-th, nil for none now.

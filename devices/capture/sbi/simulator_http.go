@@ -135,9 +135,9 @@ func (s *Simulator) capture(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.end()
-	s.roll(s.shots(req, trouble))
+	takes := max(s.opt.Delay, s.roll(s.shots(req, trouble)))
 	timeout, _ := strconv.Atoi(string(req.Timeout)) // checked
-	code, ok := s.wait(r.Context(), min(s.opt.Delay, time.Duration(timeout)*time.Millisecond))
+	code, ok := s.wait(r.Context(), min(takes, time.Duration(timeout)*time.Millisecond))
 	if code != "" {
 		refuse(w, code)
 	}

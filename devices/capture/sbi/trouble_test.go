@@ -129,7 +129,7 @@ func TestTheStreamShowsPicturesAndPausesForACapture(t *testing.T) {
 func TestTheStreamShowsARollWhileItIsCaptured(t *testing.T) {
 	frame := func(n byte) []byte { return append(bytes.Clone(jpeg), n) }
 	var asked []sbi.Shot
-	b := start(t, sbi.SimulatorOptions{Preview: [][]byte{jpeg}, Interval: 5 * time.Millisecond, Delay: 300 * time.Millisecond,
+	b := start(t, sbi.SimulatorOptions{Preview: [][]byte{jpeg}, Interval: 50 * time.Millisecond,
 		Rolling: func(s sbi.Shot) [][]byte { asked = append(asked, s); return [][]byte{frame(1), frame(2)} }})
 	d := b.device(t)
 	over, began, seen, captured := errors.New("over"), false, []byte{}, make(chan error, 1)
