@@ -48,7 +48,7 @@ func Identify(c card.Card) (chip string, err error) {
 // production picks the chip's own fields out of the 42 bytes of 9F7F: fabricator
 // 0..1, type 2..3, batch 16..17, serial number 12..15.
 func production(c card.Card) (string, error) {
-	if _, err := card.Do(c, card.Command{INS: 0xA4, P1: 0x04, Data: cardManager, Ne: card.MaxShortNe}); err != nil {
+	if _, err := card.Select(c, cardManager); err != nil {
 		return "", err
 	}
 	data, err := card.Do(c, card.Command{CLA: 0x80, INS: 0xCA, P1: 0x9F, P2: 0x7F, Ne: card.MaxShortNe})

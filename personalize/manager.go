@@ -37,7 +37,7 @@ type opening struct {
 // confirms it.
 func (o opening) Open(c card.Card) (card.Card, error) {
 	if o.aid != nil {
-		if err := selectApplication(c, o.aid); err != nil {
+		if _, err := card.Select(c, o.aid); err != nil {
 			return nil, err
 		}
 	}
@@ -58,13 +58,6 @@ func (o opening) Open(c card.Card) (card.Card, error) {
 type session struct {
 	card.Card
 	info access.KeyInfo
-}
-
-func selectApplication(c card.Card, aid []byte) error {
-	if _, err := card.Do(c, card.Command{INS: 0xA4, P1: 0x04, Data: aid, Ne: card.MaxShortNe}); err != nil {
-		return fmt.Errorf("select application %X: %w", aid, err)
-	}
-	return nil
 }
 
 // ErrDefaultKeys says that the transport keys are the published default ones, which only

@@ -189,7 +189,7 @@ func TestTheLifeCycleGoesItsWayOnly(t *testing.T) {
 		}
 	}
 	chip.Reset()
-	if err := selectApplication(c, m.aid); err != nil {
+	if _, err := card.Select(c, m.aid); err != nil {
 		t.Fatal(err)
 	}
 	for _, cmd := range []card.Command{{CLA: 0x80, INS: 0xF0, P1: 0x80, P2: lifeInitialized}, {CLA: 0x80, INS: 0xD8, P2: 0x81, Data: []byte{1}, Ne: 256}} {
@@ -286,7 +286,7 @@ func TestTransportKeysOfAKeyFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	// the chip tells its diversification data in the clear, as the maker reads it
-	if err := selectApplication(card.Over(plain), s.profile.manager.aid); err != nil {
+	if _, err := card.Select(card.Over(plain), s.profile.manager.aid); err != nil {
 		t.Fatal(err)
 	}
 	answer, err := card.Do(card.Over(plain), card.Command{CLA: 0x80, INS: 0x50, Data: make([]byte, 8), Ne: card.MaxShortNe})

@@ -179,3 +179,13 @@ func Do(c Card, cmd Command) ([]byte, error) {
 	}
 	return r.Data, nil
 }
+
+// Select selects an application by its name and gives what the chip tells of it, its
+// file control information (ISO/IEC 7816-4:2020, 11.2.2).
+func Select(c Card, aid []byte) ([]byte, error) {
+	fci, err := Do(c, Command{INS: 0xA4, P1: 0x04, Data: aid, Ne: MaxShortNe})
+	if err != nil {
+		return nil, fmt.Errorf("select application %X: %w", aid, err)
+	}
+	return fci, nil
+}

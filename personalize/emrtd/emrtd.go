@@ -1,11 +1,13 @@
-// Package emrtd writes and reads the logical data structure of an eMRTD (ICAO Doc
-// 9303-10, LDS1) through a card.Card. It knows nothing of how the channel was
-// opened and nothing of what the files mean: that is package access below and
-// package lds beside it.
+// Package emrtd writes, opens, reads and inspects the logical data structure of an
+// eMRTD (ICAO Doc 9303-10, LDS1) through a card.Card. The protocols are those of
+// package access below, and what the files mean is package lds beside it: this one says
+// which protocol a chip wants and in what order a chip is asked, and gives every check
+// as a row (Inspection).
 //
-// Reading follows Doc 9303-10, 3.6.3: SELECT by file identifier and READ BINARY,
-// with the even instruction up to offset 32,767 and the odd one beyond. Writing
-// is not standardised by ICAO, so its commands are data: see Commands.
+// Reading follows Doc 9303-10, 3.6.3: READ BINARY by short identifier or, where the
+// chip refuses that, after SELECT, with the even instruction up to offset 32,767 and the
+// odd one beyond. Writing is not standardised by ICAO, so its commands are data: see
+// Commands.
 package emrtd
 
 import (
@@ -28,9 +30,9 @@ func Select(c card.Card) error {
 // life cycle status byte (ISO/IEC 7816-4:2020, 7.4.10); ok is false where the
 // application says none.
 func lifeCycle(c card.Card, aid []byte) (status byte, ok bool, err error) {
-	fci, err := card.Do(c, card.Command{INS: 0xA4, P1: 0x04, Data: aid, Ne: card.MaxShortNe})
+	fci, err := card.Select(c, aid)
 	if err != nil {
-		return 0, false, fmt.Errorf("select application %X: %w", aid, err)
+		return 0, false, err
 	}
 	v, err := tlv.Find(fci, 0x6F, 0x8A)
 	switch {

@@ -291,7 +291,7 @@ func FuzzRead(f *testing.F) {
 				}
 			}
 		}
-		_, _ = ReadLengths(card.Over(&hostile{script}))
+		_, _ = new(Reader).lengths(card.Over(&hostile{script}))
 		_, _, _ = lifeCycle(card.Over(&hostile{script}), AID)
 	})
 }

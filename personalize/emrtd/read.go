@@ -291,12 +291,10 @@ func (l Lengths) Longest() int {
 	return min(l.Response-wrapping, card.MaxExtendedNe-wrapping)
 }
 
-// ReadLengths reads the extended length information (DO 7F66, ISO/IEC 7816-4:2020,
+// lengths reads the extended length information (DO 7F66, ISO/IEC 7816-4:2020,
 // 12.8.1) from EF.ATR/INFO under the master file, in the clear: by its short
 // identifier 01 (12.2.2), or selected where the chip will not have that. It leaves the
 // master file selected. A chip without it gives the zero Lengths and no error.
-func ReadLengths(c card.Card) (Lengths, error) { return new(Reader).lengths(c) }
-
 func (r *Reader) lengths(c card.Card) (Lengths, error) {
 	if sw, err := r.selectMaster(c); err != nil || sw != card.OK {
 		return Lengths{}, err

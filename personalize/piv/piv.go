@@ -1,6 +1,6 @@
 // Package piv personalises and reads the PIV card application (NIST SP 800-73-4,
-// algorithms of SP 800-78-4): secrets, keys made on the chip, certificates, CHUID,
-// CCC, printed information and security object.
+// algorithms of SP 800-78-4): secrets, keys made on the chip and their attestation,
+// certificates, CHUID, CCC, printed information, face, fingerprints and security object.
 //
 // The standard leaves to the maker how a management key is replaced and how a key's
 // PIN policy is set, so those few changes go through a dialect: "piv-go", the
@@ -134,10 +134,8 @@ const touchNever = "never"
 
 // Select selects the PIV application.
 func Select(c card.Card) error {
-	if _, err := card.Do(c, card.Command{INS: 0xA4, P1: 0x04, Data: AID, Ne: card.MaxShortNe}); err != nil {
-		return fmt.Errorf("select piv application: %w", err)
-	}
-	return nil
+	_, err := card.Select(c, AID)
+	return err
 }
 
 // Serial selects the PIV application and gives a token's serial number, by the GET

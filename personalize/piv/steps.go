@@ -138,7 +138,7 @@ func (p Content) Steps() []Step {
 	for _, k := range p.Keys {
 		steps = append(steps, p.key(&m, k))
 	}
-	for _, o := range append(p.Objects, p.CHUID.CCC(), p.CHUID.Object()) {
+	for _, o := range append(slices.Clone(p.Objects), p.CHUID.CCC(), p.CHUID.Object()) {
 		steps = append(steps, p.object(&m, o))
 	}
 	return steps

@@ -43,6 +43,12 @@ const (
 // all of the same length.
 type StaticKeys struct{ ENC, MAC, DEK []byte }
 
+// String keeps the keys out of every log.
+func (StaticKeys) String() string { return "card manager keys" }
+
+// GoString does the same for %#v.
+func (StaticKeys) GoString() string { return "card manager keys" }
+
 // DefaultKeys is the published key set of blank cards, 40..4F three times. It
 // protects nothing.
 var DefaultKeys = StaticKeys{publishedKey(), publishedKey(), publishedKey()}
