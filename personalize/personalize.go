@@ -53,7 +53,8 @@ type Authority struct {
 	Citizen  pki.Identity // citizen CA, which signs the PIV certificates
 	Content  pki.Identity // signs CHUID, biometrics and security object of the PIV application
 	// Terminals are the certificates of the authority over terminals that a chip is to
-	// start from, newest first, two at most. Without them no fingerprints are written.
+	// start from, newest first, two at most. Without them
+	// neither fingerprints nor irises are written.
 	Terminals []cvc.Certificate
 	Cards     CardKeys
 	// Transport are the keys that the chip's maker left in the card manager. The

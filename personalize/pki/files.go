@@ -46,6 +46,12 @@ type Keys struct {
 	Sealed        bool // the directory's secrets are sealed with a passphrase
 }
 
+// String keeps the keys out of every log.
+func (Keys) String() string { return "keys of a line" }
+
+// GoString does the same for %#v.
+func (Keys) GoString() string { return "keys of a line" }
+
 // ErrExists says that the directory has something in it: keys are never written over.
 var ErrExists = errors.New("keys are there already")
 

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -194,10 +195,29 @@ func Install(dir, from string, p Passphrase) (cvc.Certificate, error) {
 	if err != nil {
 		return cvc.Certificate{}, err
 	}
+	if err := f.keepsOwn(files, name); err != nil {
+		return cvc.Certificate{}, err
+	}
 	if err := f.commit(append(files, next)); err != nil {
 		return cvc.Certificate{}, err
 	}
 	return mine, errors.Join(os.Remove(f.path(name+pending+".key")), os.Remove(f.path(name+pending+requestSuffix)))
+}
+
+// keepsOwn refuses certificates over those whose keys are in the directory, but for
+// name's: a key without its certificate is lost, an authority's with all cards that start
+// from it.
+func (f folder) keepsOwn(files []file, name string) error {
+	for _, one := range files {
+		base := strings.TrimSuffix(one.name, cvcertSuffix)
+		if _, err := os.Stat(f.path(base + ".key")); base == name || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if there, err := os.ReadFile(f.path(one.name)); err != nil || !bytes.Equal(there, one.data) {
+			return fmt.Errorf("%s: another %s than that of the key there: a terminal of another authority wants a folder of its own: %w", f.dir, one.name, ErrExists)
+		}
+	}
+	return nil
 }
 
 // certificates are the card verifiable ones of a directory.

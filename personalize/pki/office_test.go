@@ -1,7 +1,9 @@
 package pki
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,6 +111,27 @@ func TestAnOfficeReadsWithItsOwnKeyAlone(t *testing.T) {
 	ask(t, other, RollTerminal, "VNHUE")
 	if _, err := Install(other, issue(t, dir, request, Grant{Rights: cvc.ReadFingers, Days: 1, Now: time.Now()}), nil); err == nil {
 		t.Error("another office's certificate was installed")
+	}
+}
+
+// A guest's certificate never takes the place of those over keys that are in a directory:
+// the authority's own would be lost.
+func TestAnAuthoritysCertificateIsNotWrittenOverByAnothers(t *testing.T) {
+	host, _ := demo(t)
+	dir, before := demo(t)
+	out := issue(t, host, ask(t, dir, RollTerminal, "VNGUEST"), Grant{Rights: cvc.ReadFingers, Days: 1, Now: time.Now()})
+	if _, err := Install(dir, out, nil); !errors.Is(err, ErrExists) {
+		t.Errorf("installed beside another authority's keys: %v", err)
+	}
+	after, err := Load(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(after.Terminals.Authority.Certificate.Bytes(), before.Terminals.Authority.Certificate.Bytes()) {
+		t.Error("the authority's certificate is another")
+	}
+	if text := fmt.Sprintf("%v %+v %#v", after, after, after); strings.Contains(text, fmt.Sprint(after.Master)) || len(text) > 100 {
+		t.Error("keys print as what they are")
 	}
 }
 

@@ -1,8 +1,11 @@
 // Package pki makes and keeps the keys that sign: the country signer and the
-// document signer of ICAO Doc 9303-12, and the citizen CA that certifies the PIV
-// keys of a card (NIST SP 800-73-4 part 1, FIPS 201-3). Its own keys are ECDSA. It keeps
-// them in a key directory, sealed with a passphrase or not; what signs takes any
-// crypto.Signer, so that keys may lie in a security module as well.
+// document signer of ICAO Doc 9303-12; the citizen CA that certifies the PIV keys of a
+// card, and the content signer under it (NIST SP 800-73-4 part 1, FIPS 201-3); the
+// authority over terminals with a verifier and an inspection system (BSI TR-03110-3).
+// Its own keys are ECDSA. It keeps them in a key directory, sealed with a passphrase or
+// not; what signs takes any crypto.Signer, so that keys may lie in a security module as
+// well. And it reads what others publish of theirs: certificates, revocation lists and
+// master lists (Trust).
 package pki
 
 import (

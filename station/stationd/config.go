@@ -27,7 +27,8 @@ type config struct {
 	// Keys is the folder with the document signer, the citizen CA and the card
 	// master key.
 	Keys string `yaml:"keys"`
-	// Passphrase is a file with the passphrase of Keys where they are sealed.
+	// Passphrase is a file with the passphrase of Keys, and of Terminals, where they are
+	// sealed; by default it is in CARDSTATION_PASSPHRASE.
 	Passphrase string `yaml:"passphrase"`
 	// Transport is a file with the keys that the chips' maker left in the card manager,
 	// over the one in Keys.
@@ -36,7 +37,7 @@ type config struct {
 	// the country signer in Keys.
 	Trust string `yaml:"trust"`
 	// Terminals is the folder with the certificates and the key by which chips let the
-	// office read fingerprints; empty: they stay closed.
+	// office read fingerprints and irises; empty: they stay closed.
 	Terminals string `yaml:"terminals"`
 	// Listen is the address of the API and the console.
 	Listen string `yaml:"listen"`

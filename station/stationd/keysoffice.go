@@ -140,6 +140,6 @@ func (c *keysInstallCmd) Run(s *session) error {
 	}
 	return s.show(map[string]any{"folder": c.Folder, "holder": mine.Holder, "until": mine.Until}, func(w io.Writer) {
 		fmt.Fprintf(w, "%s may read until %s\n", mine.Holder, mine.Until.Format(time.DateOnly))
-		fmt.Fprintln(w, "a station that runs has the former key until it is started again")
+		fmt.Fprintln(w, "an office that runs, and has this folder as its terminals, uses it within a minute")
 	})
 }
