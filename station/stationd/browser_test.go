@@ -111,6 +111,8 @@ func TestDeskLineAndOfficeInABrowser(t *testing.T) {
 		press("body", "Fill in an invented citizen"), chromedp.Value(`#citizen [name=name]`, &name), press("body", "Open the enrolment"),
 		press("body", "Take all that is left"), chromedp.WaitVisible(`//h2[contains(., "14 of 14")]`),
 		press("body", "Finalise"), chromedp.WaitVisible(`//p[@id="decisions"][contains(., "supervisor")]`))
+	step("see where a print is good", press("#captures", "Quality"),
+		chromedp.Poll(`[...document.querySelectorAll("#captures img")].some(i => i.src.endsWith("/quality.png") && i.complete && i.naturalWidth > 500)`, nil))
 	if !regexp.MustCompile(`(?i)simulated|demo`).MatchString(banner) {
 		t.Errorf("the page does not say that it is a simulation: %.200s", banner)
 	}
