@@ -63,38 +63,47 @@ func demoForTest(t *testing.T) (address, password string) {
 	}
 }
 
-// A citizen is enrolled, approved, issued and verified by people at a browser.
-func TestDeskLineAndOfficeInABrowser(t *testing.T) {
+// newTab is a page of a browser that lives as long as the test.
+func newTab(t *testing.T) context.Context {
+	t.Helper()
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
 		if chromium, err = exec.LookPath("chromium-browser"); err != nil {
 			t.Fatal("no chromium: make test installs it")
 		}
 	}
-	base, password := demoForTest(t)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	defer stop()
-	tab, stop := chromedp.NewContext(allocator)
-	defer stop()
-
-	login := func(who string) chromedp.Tasks {
-		return chromedp.Tasks{
-			chromedp.Navigate(base + "/login"),
-			chromedp.SetValue(`#login [name=login]`, who), chromedp.SetValue(`#login [name=password]`, password), chromedp.Click(`#login button`),
-			chromedp.WaitVisible(`#places`),
-		}
-	}
-	// press waits for a button with the text and presses it, in the page: what lists it
-	// may be drawn anew at any moment.
-	press := func(within, text string) chromedp.Action {
-		script := fmt.Sprintf(`(() => { const b = [...document.querySelectorAll(%q)].find(b => b.innerText.includes(%q) && !b.disabled); if (b) b.click(); return !!b })()`, within+" button", text)
-		return chromedp.Poll(script, nil)
-	}
+	t.Cleanup(stop)
+	tab, leave := chromedp.NewContext(allocator)
+	t.Cleanup(leave)
 	if err := chromedp.Run(tab); err != nil { // the browser lives as long as tab, not as the first step
 		t.Fatal(err)
 	}
+	return tab
+}
+
+func logIn(base, who, password string) chromedp.Tasks {
+	return chromedp.Tasks{
+		chromedp.Navigate(base + "/login"),
+		chromedp.SetValue(`#login [name=login]`, who), chromedp.SetValue(`#login [name=password]`, password), chromedp.Click(`#login button`),
+		chromedp.WaitVisible(`#places`),
+	}
+}
+
+// press waits for a button with the text and presses it, in the page: what lists it
+// may be drawn anew at any moment.
+func press(within, text string) chromedp.Action {
+	script := fmt.Sprintf(`(() => { const b = [...document.querySelectorAll(%q)].find(b => b.innerText.includes(%q) && !b.disabled); if (b) b.click(); return !!b })()`, within+" button", text)
+	return chromedp.Poll(script, nil)
+}
+
+// A citizen is enrolled, approved, issued and verified by people at a browser.
+func TestDeskLineAndOfficeInABrowser(t *testing.T) {
+	base, password := demoForTest(t)
+	tab := newTab(t)
+	login := func(who string) chromedp.Tasks { return logIn(base, who, password) }
 	var banner, name string
 	step := func(what string, tasks ...chromedp.Action) {
 		t.Helper()

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"cardstation/api"
 	"cardstation/devices/capture"
 	"cardstation/devices/capture/sbi"
@@ -149,6 +151,25 @@ func TestARollIsSeenAtTheDeskWhileItIsCaptured(t *testing.T) {
 	d.scan("e", "rolled-right-index") // nobody looks
 	if streams.Load() != 1 {
 		t.Errorf("%d streams, one was looked at", streams.Load())
+	}
+	d.rollInABrowser("e", "rolled-right-middle")
+}
+
+// rollInABrowser captures a slot as its operator does, who sees the print grow in its place and
+// the captured one after it.
+func (d *deskTest) rollInABrowser(id, slot string) {
+	d.t.Helper()
+	st, err := d.house.staff(d.t.Context())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	limit, stop := context.WithTimeout(newTab(d.t.(*testing.T)), time.Minute)
+	defer stop()
+	within := `[data-slot="` + slot + `"]`
+	if err := chromedp.Run(limit, logIn(d.base, string(station.RoleDesk), st.password), chromedp.Navigate(d.base+"/desk?id="+id), press(within, "Capture"),
+		chromedp.Poll(`document.querySelector('`+within+` .shot.live img')?.src.startsWith("data:image/jpeg") && /^[1-9][0-9]* mm · Roll on/.test(document.querySelector('`+within+` .advice')?.innerText)`, nil),
+		chromedp.Poll(`document.querySelector('`+within+` .shot:not(.live) img')?.src.includes("/buffer/")`, nil)); err != nil {
+		d.t.Error("the console: ", err)
 	}
 }
 

@@ -211,6 +211,7 @@ async function watch(slot, url) {
     picture.src = `data:image/jpeg;base64,${s.jpeg}`;
     if (!picture.isConnected) {
       place.replaceChildren(picture);
+      place.classList.add("live");
       place.after(says);
     }
     const text = s.judged ? [`${Math.round(s.width)} mm`, s.advice].filter(Boolean).join(" · ") : "";
@@ -223,6 +224,7 @@ async function watch(slot, url) {
   return () => {
     source.close();
     says.remove();
+    place.classList.remove("live");
     if (picture.isConnected) place.replaceChildren(...before);
   };
 }
