@@ -32,13 +32,10 @@ func TestARollThatRunsOverThePictureIsRefused(t *testing.T) {
 	}
 }
 
-// TestHandsInNumberAreAccepted judges the captures of as many people as CARDSTATION_HANDS says.
+// TestHandsInNumberAreAccepted judges the captures of as many people as CARDSTATION_HANDS says, one where it does not.
 func TestHandsInNumberAreAccepted(t *testing.T) {
 	people, _ := strconv.Atoi(os.Getenv("CARDSTATION_HANDS"))
-	if people == 0 {
-		t.Skip("CARDSTATION_HANDS does not say how many")
-	}
-	for n := range people {
+	for n := range max(people, 1) {
 		for _, c := range synth.Captures(uint64(7000 + n)) {
 			img, err := biometrics.Decode(c.PNG)
 			if err != nil {

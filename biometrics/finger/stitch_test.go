@@ -175,15 +175,12 @@ func TestWhatGoesWrongInARollIsSaid(t *testing.T) {
 	}
 }
 
-// TestSlidesAreToldFromGoodRolls rolls the hands of as many people as CARDSTATION_HANDS says.
+// TestSlidesAreToldFromGoodRolls rolls the hands of as many people as CARDSTATION_HANDS says, one where it does not.
 func TestSlidesAreToldFromGoodRolls(t *testing.T) {
 	people, _ := strconv.Atoi(os.Getenv("CARDSTATION_HANDS"))
-	if people == 0 {
-		t.Skip("CARDSTATION_HANDS does not say how many")
-	}
 	for _, slide := range []float64{0, 4, 6, 8, 12} {
 		var said, refused, n int
-		for k := range people {
+		for k := range max(people, 1) {
 			h := synth.Grow(uint64(500 + k))
 			for p := biometrics.RightThumb; p <= biometrics.LeftLittle; p++ {
 				frames := h.Roll(p, uint64(k), synth.Motion{Speed: 1.5, Slide: slide})

@@ -102,7 +102,7 @@ func (c *synthScannerCmd) options() (sbi.SimulatorOptions, error) {
 		o.Type, o.Play = sbi.Iris, func(sbi.Shot) (capture.Frame, error) { return capture.Frame{Data: data}, nil }
 		return o, err
 	}
-	prints := map[station.Slot]capture.Frame{}
+	var prints map[station.Slot]capture.Frame
 	if c.Record == "" {
 		prints = example(c.Seed).frames
 	} else {
