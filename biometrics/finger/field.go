@@ -25,6 +25,7 @@ type block struct {
 	clarity   float64 // share of the profile across the ridges that one period explains, 0..1
 	local     float64 // share of the pixels that are as dark or light as their ridge or valley, 0.5..1
 	duty      float64 // width of the ridges of ridges and valleys, 0..1
+	ratios    ratios  // thickness of ridges to that of valleys
 	ridge     bool
 }
 
@@ -149,6 +150,7 @@ func (f field) judge(g *image.Gray, bx, by int) {
 	var s slice
 	s.cut(g, bx*blockSize+blockSize/2, by*blockSize+blockSize/2, across)
 	b.local, b.duty = s.contrast()
+	b.ratios = uniformity(&s.sum)
 	b.period, b.clarity = strongest(&s.sum)
 	b.ridge = b.period > 0 && b.clarity >= leastClarity
 }

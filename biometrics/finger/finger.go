@@ -58,8 +58,10 @@ type Assessor struct {
 // ridges: orientation-certainty is its orientation certainty level, taken over 3 x 3 blocks of
 // 16 x 16 pixels; local-clarity is of the kind of its local clarity score (the share of the
 // pixels that lie on their ridge's or valley's side of the mean), clarity of its frequency
-// domain analysis (the share of a profile's energy in one period), ridge-share of its ridge
-// and valley thickness. None is to be compared with another program's figures.
+// domain analysis (the share of a profile's energy in one period). ridge-valley-uniformity is the
+// standard deviation of the thickness of ridges to that of the valleys beside them (0 best), ridge-valley-ratio
+// its mean, over all blocks with ridges; orientation-flow is the mean over the squares of 32 x 32
+// pixels that lie whole inside the print (1 best). None is to be compared with another program's figures.
 func (a Assessor) Assess(img image.Image) (biometrics.Quality, error) {
 	q, _, err := a.Inspect(img)
 	return q, err
@@ -274,12 +276,14 @@ func (s *sheet) sizes() {
 // texture judges the ridges themselves: period, contrast, clarity.
 func (s *sheet) texture(f field) {
 	var periods, stds, clarities, means, certainties, locals, duties []float64
+	var thick ratios
 	for _, r := range s.fingers {
 		for _, i := range r.cells {
 			if b := f.blocks[i]; b.ridge {
 				periods, stds = append(periods, b.period), append(stds, b.std)
 				clarities, means = append(clarities, b.clarity), append(means, b.mean)
 				certainties, locals, duties = append(certainties, b.ocl()), append(locals, b.local), append(duties, b.duty)
+				thick.add(b.ratios)
 			}
 		}
 	}
@@ -291,6 +295,8 @@ func (s *sheet) texture(f field) {
 	s.note("orientation-certainty", median(certainties), "")
 	s.note("local-clarity", median(locals), "")
 	s.note("ridge-share", 100*average(duties), "%")
+	s.note("ridge-valley-ratio", thick.mean(), "")
+	s.note("ridge-valley-uniformity", thick.spread(), "")
 	if p := pressed(average(duties)); p.Code != "" {
 		s.q.Advice = append(s.q.Advice, p)
 	}

@@ -25,6 +25,8 @@ type Measure struct {
 	Local     float64 // local clarity, 0..1; 0 without a direction
 	Contrast  float64 // grey values from ridge to valley
 	Period    float64 // of the ridges, mm; 0 where none stands out
+	Ratio     float64 // thickness of the ridges to that of the valleys beside them, the mean; 0 where none is whole
+	Flow      float64 // orientation flow, 0..1; -1 at the edge of the print
 }
 
 // At is the quality of the block that holds a pixel, -1 where no finger is.
@@ -73,16 +75,21 @@ func (f field) whole(fingers []region) mask {
 // chart draws the map of what the fingers cover.
 func (s *sheet) chart(f field, whole mask) {
 	s.chartOf = Map{Block: blockSize * s.scale(), W: f.w, H: f.h, Value: make([]int8, len(f.blocks)), Measures: make([]Measure, len(f.blocks))}
-	var sum, n float64
+	var qualities, inner []float64
+	flows := f.flows(whole)
 	for i, b := range f.blocks {
 		s.chartOf.Value[i] = -1
-		s.chartOf.Measures[i] = Measure{b.ocl(), b.clarity, b.local, b.contrast(), b.period * mm}
+		s.chartOf.Measures[i] = Measure{b.ocl(), b.clarity, b.local, b.contrast(), b.period * mm, b.ratios.mean(), flows[i]}
+		if flows[i] >= 0 {
+			inner = append(inner, flows[i])
+		}
 		if whole.on[i] {
 			q := b.quality()
 			s.chartOf.Value[i] = int8(math.Round(100 * q))
-			sum, n = sum+q, n+1
+			qualities = append(qualities, q)
 		}
 	}
-	s.mean = sum / max(n, 1)
+	s.mean = average(qualities)
 	s.note("local-quality", 100*s.mean, "")
+	s.note("orientation-flow", average(inner), "")
 }

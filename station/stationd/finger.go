@@ -239,10 +239,10 @@ func (c *fingerAssessCmd) Run(s *session) error {
 
 // blocksCSV lists the blocks that a finger covers.
 func blocksCSV(m finger.Map) []byte {
-	out := []byte("x,y,quality,orientation-certainty,clarity,local-clarity,contrast,ridge-period-mm\n")
+	out := []byte("x,y,quality,orientation-certainty,clarity,local-clarity,contrast,ridge-period-mm,ridge-valley-ratio,orientation-flow\n")
 	for i, v := range m.Value {
 		if b := m.Measures[i]; v >= 0 {
-			out = fmt.Appendf(out, "%d,%d,%d,%.3f,%.3f,%.3f,%.1f,%.3f\n", i%m.W*m.Block, i/m.W*m.Block, v, b.Certainty, b.Clarity, b.Local, b.Contrast, b.Period)
+			out = fmt.Appendf(out, "%d,%d,%d,%.3f,%.3f,%.3f,%.1f,%.3f,%.3f,%.3f\n", i%m.W*m.Block, i/m.W*m.Block, v, b.Certainty, b.Clarity, b.Local, b.Contrast, b.Period, b.Ratio, b.Flow)
 		}
 	}
 	return out
