@@ -257,6 +257,12 @@ func TestGreyIsTheLumaFromTheCornerOn(t *testing.T) {
 	if part.Rect != image.Rect(0, 0, 10, 5) || part.GrayAt(2, 3) != whole.GrayAt(7, 7) {
 		t.Errorf("%v: %v, want %v", part.Rect, part.GrayAt(2, 3), whole.GrayAt(7, 7))
 	}
+	ink := image.NewNRGBA(image.Rect(0, 0, 3, 1)) // as exported without a ground
+	ink.SetNRGBA(1, 0, color.NRGBA{A: 128})
+	ink.SetNRGBA(2, 0, color.NRGBA{R: 77, G: 77, B: 77, A: 255})
+	if got := biometrics.Grey(ink).Pix; !bytes.Equal(got, []byte{255, 127, 77}) {
+		t.Errorf("nothing, thin black and grey on paper: %v", got)
+	}
 	if c := biometrics.Chroma(whole); c != 0 {
 		t.Errorf("chroma of grey: %v", c)
 	}

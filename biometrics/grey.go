@@ -5,8 +5,8 @@ import (
 	"image/draw"
 )
 
-// Grey gives the luma of a picture with its upper left corner at 0, 0. A grey
-// picture that begins there is given as it is, not copied.
+// Grey gives the luma of a picture with its upper left corner at 0, 0; what shows through
+// lies on white. A grey picture that begins there is given as it is, not copied.
 func Grey(img image.Image) *image.Gray {
 	if i, ok := img.(Image); ok {
 		img = i.Image
@@ -27,7 +27,8 @@ func Grey(img image.Image) *image.Gray {
 		return g
 	}
 	g := image.NewGray(out)
-	draw.Draw(g, out, img, b.Min, draw.Src)
+	draw.Draw(g, out, image.White, image.Point{}, draw.Src)
+	draw.Draw(g, out, img, b.Min, draw.Over)
 	return g
 }
 

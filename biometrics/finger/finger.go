@@ -247,7 +247,7 @@ func (s *sheet) count() {
 		s.fault("too-few", "%d of %d fingers are seen: press all of them, spread a little, and capture again.", n, s.expected)
 	case n > s.expected && s.expected > 1:
 		s.fault("too-many", "%d fingers are seen where %d should be: check the missing fingers and that nothing else touches the scanner.", n, s.expected)
-	case n > 1 && s.expected == 1 && s.fingers[1].area() > 0.7*s.fingers[0].area() && !s.Impression.Rolled():
+	case n > 1 && s.expected == 1 && s.fingers[1].area() > 0.7*s.fingers[0].area():
 		s.fault("too-many", "%d fingers are seen where one should be: place only the %v.", n, s.Position)
 	}
 	// What is judged further: the fingers expected, the largest ones.

@@ -229,6 +229,7 @@ func TestPlantedFaultsAreRefused(t *testing.T) {
 		{"one finger lifted", four, filled(clone(slap), image.Rect(0, 0, 400, 1500), 246), "too-few"},
 		{"half of the slap", four, filled(clone(slap), image.Rect(800, 0, 1600, 1500), 246), "too-few"},
 		{"a finger said to be missing", with(four, 500, 1), slap, "too-many"},
+		{"two fingers rolled into one picture", rolled, imaging.Paste(onSheet(index, 2*w, h), index, image.Pt(w, 0)), "too-many"},
 	} {
 		q := assess(t, c.a, c.img)
 		if !slices.Contains(codes(q), c.want) {
