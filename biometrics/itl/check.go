@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -198,6 +199,9 @@ func (it item) wrong(value string) string {
 	if n == 0 {
 		return ""
 	}
+	if strings.TrimSpace(value) == "" {
+		return "holds nothing but spaces"
+	}
 	if why := it.kind.wrong(value); why != "" {
 		return why
 	}
@@ -238,6 +242,10 @@ func (k kind) wrong(value string) string {
 	case alnum:
 		if !every(strings.ToUpper(value), "0123456789-_", 'A', 'Z') {
 			return fmt.Sprintf("says %s where letters and digits should stand", show(value))
+		}
+	case anyText:
+		if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) }) {
+			return "holds control characters"
 		}
 	case special:
 		if !every(value, "", ' ', '~') {

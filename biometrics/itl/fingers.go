@@ -128,10 +128,11 @@ func (c *checker) polygons() {
 	}
 }
 
-// minutiae checks a Type-9 record (8.9): the counts against what is there, and the
-// older fields against 9.004.
+// minutiae checks a Type-9 record (8.9): the counts against what is there, the older
+// fields against 9.004, and that those of INCITS 378 are complete.
 func (c *checker) minutiae() {
 	r := c.record
+	c.incits()
 	for _, pair := range [][2]int{{10, 12}, {136, 137}} {
 		f, ok := r.Get(pair[1])
 		n, counted := r.Int(pair[0])
@@ -160,5 +161,23 @@ func (c *checker) minutiae() {
 		if okX && okW && x >= width || okY && okH && y >= height {
 			c.fault(137, "has a minutia at %d, %d, outside the image of %d by %d", x, y, width, height)
 		}
+	}
+}
+
+// incits checks the fields of INCITS 378 (9.126 to 9.150): they are its record header and
+// its finger view header, which have all that 9.126 to 9.136 say, and then as many minutiae.
+func (c *checker) incits() {
+	r := c.record
+	if !slices.ContainsFunc(r.Fields, func(f Field) bool { return f.Number >= 126 && f.Number <= 150 }) {
+		return
+	}
+	for number := 126; number <= 136; number++ {
+		if _, ok := r.Get(number); !ok {
+			c.fault(number, "is missing (%s), and other fields of INCITS 378 are there", Mnemonic(9, number))
+		}
+	}
+	n, _ := r.Int(136)
+	if _, ok := r.Get(137); n > 0 && !ok {
+		c.fault(137, "is missing (%s), and %s says %d minutiae", Mnemonic(9, 137), name(9, 136), n)
 	}
 }

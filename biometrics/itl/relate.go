@@ -219,6 +219,10 @@ func (c *checker) face() {
 	_, profile := c.record.Get(13)
 	_, mark := c.record.Get(40)
 	_, angle := c.record.Get(21)
+	_, elsewhere := c.record.Get(994)
+	if _, ok := c.record.Get(dataField); !ok && !elsewhere {
+		c.fault(dataField, "is missing (DATA), and no %s says where the image is", name(10, 994))
+	}
 	switch {
 	case kind == "FACE" && !profile:
 		c.fault(13, "is missing (SAP), and %s says FACE", name(10, 3))
