@@ -23,32 +23,40 @@ const (
 	maxMemory = 256 << 20 // that the decoder will need, in bytes
 )
 
+// Formats are what Decode reads, in words.
+const Formats = "PNG, JPEG, JPEG 2000 or WSQ"
+
 // What can be wrong with a file. Each comes wrapped in an error that has the
 // figures.
 var (
-	ErrFormat   = errors.New("not a PNG, JPEG or WSQ image")
-	ErrTooLarge = errors.New("image is too large")
-	ErrDamaged  = errors.New("image is damaged or cut off")
+	ErrFormat      = errors.New("not a " + Formats + " image")
+	ErrTooLarge    = errors.New("image is too large")
+	ErrDamaged     = errors.New("image is damaged or cut off")
+	ErrUnsupported = errors.New("image is of a kind that is not read") // JPEG 2000 only
+	ErrNoDecoder   = errors.New("this machine has no program to read JPEG 2000")
 )
 
 // Media types that Decode answers with.
 const (
-	PNG  = "image/png"
-	JPEG = "image/jpeg"
-	WSQ  = "image/wsq" // not registered, but what fingerprint systems call it
+	PNG      = "image/png"
+	JPEG     = "image/jpeg"
+	JPEG2000 = "image/jp2" // of a bare codestream, too
+	WSQ      = "image/wsq" // not registered, but what fingerprint systems call it
 )
 
 // Image is a decoded picture and what its file said about itself. The picture
 // stands upright as the file's Exif orientation has it.
 type Image struct {
 	image.Image
-	Media string // PNG, JPEG or WSQ
+	Media string // PNG, JPEG, JPEG2000 or WSQ
 	PPI   int    // pixels per inch, 0 where the file does not say or says two different
 }
 
-// Decode reads a PNG, a JPEG or a WSQ by its content, whatever its name was. The
-// header is held against the limits first, so that a small file cannot ask for
-// a lot of memory. Errors wrap ErrFormat, ErrTooLarge or ErrDamaged.
+// Decode reads a PNG, a JPEG, a JPEG 2000 or a WSQ by its content, whatever its name was.
+// The header is held against the limits first, so that a small file cannot ask for
+// a lot of memory. JPEG 2000 is read by another program, OpenJPEG's opj_decompress; of it
+// grey and three colours (sRGB, sYCC), 1 to 16 bits a sample, in up to 1,024 tiles. Errors
+// wrap one of those above, unless the machine itself has none of what a process needs.
 func Decode(data []byte) (Image, error) {
 	media, err := Peek(data)
 	if err != nil {
@@ -59,8 +67,23 @@ func Decode(data []byte) (Image, error) {
 		return decodePNG(data)
 	case JPEG:
 		return decodeJPEG(data)
+	case JPEG2000:
+		return decodeJPEG2000(data)
 	}
 	return decodeWSQ(data)
+}
+
+// Sniff tells by an image's first bytes what it is, one of the media types; empty where
+// it is none of them.
+func Sniff(data []byte) string {
+	for _, m := range []struct{ head, media string }{
+		{"\x89PNG\r\n\x1a\n", PNG}, {"\xff\xd8\xff", JPEG}, {HeadJP2, JPEG2000}, {HeadJ2K, JPEG2000}, {"\xff\xa0", WSQ},
+	} {
+		if bytes.HasPrefix(data, []byte(m.head)) {
+			return m.media
+		}
+	}
+	return ""
 }
 
 // Peek gives an image's media type where its header keeps within the limits of
@@ -70,13 +93,15 @@ func Peek(data []byte) (media string, err error) {
 	if len(data) > MaxBytes {
 		return "", fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(data), MaxBytes)
 	}
-	switch {
-	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
-		return PNG, peekPNG(data)
-	case bytes.HasPrefix(data, []byte("\xff\xd8\xff")):
-		return JPEG, peekJPEG(data)
-	case bytes.HasPrefix(data, []byte("\xff\xa0")):
-		return WSQ, peekWSQ(data)
+	switch media = Sniff(data); media {
+	case PNG:
+		return media, peekPNG(data)
+	case JPEG:
+		return media, peekJPEG(data)
+	case JPEG2000:
+		return media, peekJPEG2000(data)
+	case WSQ:
+		return media, peekWSQ(data)
 	}
 	return "", ErrFormat
 }

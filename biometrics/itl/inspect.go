@@ -1,9 +1,9 @@
 package itl
 
 import (
-	"bytes"
 	"encoding/binary"
 
+	"cardstation/biometrics"
 	"cardstation/biometrics/wsq"
 )
 
@@ -16,49 +16,35 @@ type picture struct {
 	err             error // where its head cannot be read
 }
 
-var (
-	pngMagic = []byte("\x89PNG\r\n\x1a\n")
-	jp2Magic = []byte("\x00\x00\x00\x0cjP  \r\n\x87\n")
-	jpcMagic = []byte("\xff\x4f\xff\x51")
-)
-
 // inspect reads the head of an image, no pixel of it.
 func inspect(b []byte) picture {
-	be := binary.BigEndian
-	switch {
-	case bytes.HasPrefix(b, []byte{0xFF, 0xA0}): // WSQ: SOI
+	switch biometrics.Sniff(b) {
+	case biometrics.WSQ:
 		c, err := wsq.DecodeConfig(b)
 		return picture{format: "WSQ20", width: c.Width, height: c.Height, err: err}
-	case bytes.HasPrefix(b, []byte{0xFF, 0xD8}): // JPEG: SOI
+	case biometrics.JPEG:
 		return jpegFrame(b)
-	case bytes.HasPrefix(b, pngMagic):
-		if len(b) < 26 {
-			return picture{format: "PNG"}
-		}
-		channels := map[byte]int{0: 1, 2: 3, 3: 3, 4: 2, 6: 4}[b[25]] // by colour type; of a palette those of its entries
-		depth := int(b[24])
-		if b[25] == 3 {
-			depth = 8
-		}
-		return picture{format: "PNG", width: int(be.Uint32(b[16:])), height: int(be.Uint32(b[20:])), channels: channels, depth: depth}
-	case bytes.HasPrefix(b, jpcMagic):
-		if len(b) < 43 {
-			return picture{format: "JP2"}
-		}
-		p := picture{format: "JP2", width: int(be.Uint32(b[8:])), height: int(be.Uint32(b[12:]))} // ISO/IEC 15444-1, A.5.1
-		p.channels, p.depth = int(be.Uint16(b[40:])), int(b[42]&0x7F)+1
-		return p
-	case bytes.HasPrefix(b, jp2Magic):
-		head := b[:min(len(b), 512)]
-		i := bytes.Index(head, []byte("ihdr"))
-		if i < 0 || len(head) < i+15 {
-			return picture{format: "JP2"}
-		}
-		p := picture{format: "JP2", width: int(be.Uint32(head[i+8:])), height: int(be.Uint32(head[i+4:]))} // I.5.3.1
-		p.channels, p.depth = int(be.Uint16(head[i+12:])), int(head[i+14]&0x7F)+1
-		return p
+	case biometrics.JPEG2000:
+		h, err := biometrics.ReadHeader2000(b)
+		return picture{format: "JP2", width: h.Width, height: h.Height, channels: h.Components, depth: h.Depth, err: err}
+	case biometrics.PNG:
+		return pngHead(b)
 	}
 	return picture{}
+}
+
+// pngHead reads the header chunk.
+func pngHead(b []byte) picture {
+	if len(b) < 26 {
+		return picture{format: "PNG"}
+	}
+	be := binary.BigEndian
+	channels := map[byte]int{0: 1, 2: 3, 3: 3, 4: 2, 6: 4}[b[25]] // by colour type; of a palette those of its entries
+	depth := int(b[24])
+	if b[25] == 3 {
+		depth = 8
+	}
+	return picture{format: "PNG", width: int(be.Uint32(b[16:])), height: int(be.Uint32(b[20:])), channels: channels, depth: depth}
 }
 
 // jpegFrame walks the marker segments to the frame header. The frame SOF3 is lossless,

@@ -1,6 +1,7 @@
 package itl
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -8,8 +9,15 @@ import (
 func TestHeadsOfImagesAreTold(t *testing.T) {
 	jpg, pic := pictures(t)
 	lossless := "\xff\xd8\xff\xff\xe0\x00\x04ab\xff\xc3\x00\x0b\x08\x00\x10\x00\x20\x01\x01\x11\x00"
-	box := "\x00\x00\x00\x0cjP  \r\n\x87\n\x00\x00\x00\x14ftypjp2 \x00\x00\x00\x00jp2 \x00\x00\x00\x2djp2h\x00\x00\x00\x16ihdr\x00\x00\x00\x10\x00\x00\x00\x20\x00\x03\x07"
-	stream := "\xff\x4f\xff\x51\x00\x29\x00\x00\x00\x00\x00\x20\x00\x00\x00\x10" + strings.Repeat("\x00", 24) + "\x00\x01\x07"
+	var coded [2]string // of 24 x 16 pixels
+	for i, name := range []string{"tiny.jp2", "tiny.j2k"} {
+		b, err := os.ReadFile("../testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		coded[i] = string(b)
+	}
+	box, stream := coded[0], coded[1]
 	for _, c := range []struct {
 		head          string
 		format        string
@@ -20,8 +28,9 @@ func TestHeadsOfImagesAreTold(t *testing.T) {
 		{string(jpg), "JPEGB", 48, 64, 0},
 		{lossless, "JPEGL", 32, 16, 0},
 		{string(pic), "PNG", 40, 30, 8},
-		{box, "JP2", 32, 16, 24},
-		{stream, "JP2", 32, 16, 8},
+		{box, "JP2", 24, 16, 24},
+		{stream, "JP2", 24, 16, 8},
+		{stream[:len(stream)-9], "JP2", 24, 16, 8}, // cut off
 		{"\xff\xd8\xff\xda\x00\x00", "JPEGB", 0, 0, 0},
 		{string(pic[:20]), "PNG", 0, 0, 0},
 		{box[:20], "JP2", 0, 0, 0},

@@ -1,8 +1,9 @@
 package record
 
 import (
-	"bytes"
 	"fmt"
+
+	"cardstation/biometrics"
 )
 
 // tagFace39794 is [APPLICATION 5] SEQUENCE, as which 39794-5 has its data block.
@@ -125,7 +126,7 @@ func (im *Image) information39794(b []byte) error {
 	case 3, 4: // lossy, lossless
 		im.Media = MediaJPEG2000
 	default:
-		if im.Media = mediaOf(im.Data); im.Media == "" {
+		if im.Media = biometrics.Sniff(im.Data); im.Media == "" || im.Media == biometrics.WSQ {
 			return fmt.Errorf("%w: image data format %d", ErrMalformed, codes[0])
 		}
 	}
@@ -174,19 +175,6 @@ func recode(code byte, to ...byte) byte {
 		return to[code]
 	}
 	return 0xFF
-}
-
-// mediaOf tells by an image's first bytes what it is; empty where they do not say.
-func mediaOf(b []byte) string {
-	for _, m := range []struct{ head, media string }{
-		{"\xFF\xD8\xFF", MediaJPEG}, {"\x89PNG\r\n\x1A\n", MediaPNG},
-		{"\x00\x00\x00\x0CjP  \r\n\x87\n", MediaJPEG2000}, {"\xFF\x4F\xFF\x51", MediaJPEG2000},
-	} {
-		if bytes.HasPrefix(b, []byte(m.head)) {
-			return m.media
-		}
-	}
-	return ""
 }
 
 // inside goes down by context tags; nil where one is absent.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"cardstation/biometrics"
 )
 
 // Kind is a modality in one kind of data, with the codes by which other standards tell
@@ -34,7 +36,7 @@ type Kind struct {
 var Kinds = []Kind{
 	{Name: "iris", Type: 0x10, Owner: 0x0101, Format: 0x0009, OSIA: "IRIS", Heads: []string{"IIR\x00"}},            // ISO/IEC 19794-6
 	{Name: "iris-39794", Type: 0x10, Owner: 0x0101, Format: 0x002C, OSIA: "IRIS", Heads: []string{"\x66", "\xA1"}}, // ISO/IEC 39794-6
-	{Name: "iris-image", Type: 0x10, Record: 17, OSIA: "IRIS", Image: true, Heads: []string{"\x89PNG\r\n\x1A\n", "\x00\x00\x00\x0CjP  \r\n\x87\n", "\xFF\x4F\xFF\x51"}},
+	{Name: "iris-image", Type: 0x10, Record: 17, OSIA: "IRIS", Image: true, Heads: []string{"\x89PNG\r\n\x1A\n", biometrics.HeadJP2, biometrics.HeadJ2K}},
 	{Name: "voice", Type: 0x04, Record: 11},
 	{Name: "dna", Type: 0x4000, Record: 18},
 	{Name: "signature", Type: 0x80, OSIA: "SIGNATURE"},

@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"image/jpeg"
+
+	"cardstation/biometrics"
 )
 
 // ErrMalformed says that the bytes are no such record.
@@ -56,9 +58,9 @@ const (
 
 // Media types of an image's data (19794-5, 5.7.2).
 const (
-	MediaJPEG     = "image/jpeg"
-	MediaJPEG2000 = "image/jp2"
-	MediaPNG      = "image/png"
+	MediaJPEG     = biometrics.JPEG
+	MediaJPEG2000 = biometrics.JPEG2000
+	MediaPNG      = biometrics.PNG
 )
 
 const (

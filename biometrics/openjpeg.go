@@ -1,0 +1,211 @@
+package biometrics
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What one decoding may take. A picture at the limits of Decode takes about two seconds
+// of a processor and a third of the memory.
+const (
+	decodeTime = time.Minute // of the clock, for a machine that has other things to do
+	decodeCPU  = 10          // seconds of the processor
+	baseMemory = 128 << 20   // bytes of addresses, before the picture
+)
+
+// decodeJPEG2000 has OpenJPEG's opj_decompress do it, the reference of ISO/IEC 15444-5, as
+// a process of its own that is held to time and memory: it decodes what anybody's chip
+// or scanner says. It reads strictly: what is cut off is an error, not half a picture.
+func decodeJPEG2000(data []byte) (Image, error) {
+	h, err := ReadHeader2000(data)
+	if err != nil {
+		return Image{}, err
+	}
+	suffix := ".j2k"
+	if bytes.HasPrefix(data, []byte(HeadJP2)) {
+		suffix = ".jp2"
+	}
+	out, err := h.decompress(data, suffix)
+	if err != nil {
+		return Image{}, err
+	}
+	img, err := readPNM(out, h.Width, h.Height)
+	return Image{Image: img, Media: JPEG2000, PPI: h.PPI}, err
+}
+
+// decompress gives the picture as the program writes it, in a form of portable any map.
+func (h Header2000) decompress(data []byte, suffix string) ([]byte, error) {
+	limiter, program, err := decoders()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "cardstation-")
+	if err != nil {
+		return nil, fmt.Errorf("decode JPEG 2000: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	from, err := nameless(dir, "in"+suffix, 3)
+	if err != nil {
+		return nil, fmt.Errorf("decode JPEG 2000: %w", err)
+	}
+	defer from.Close()
+	to, err := nameless(dir, "out.ppm", 4)
+	if err != nil {
+		return nil, fmt.Errorf("decode JPEG 2000: %w", err)
+	}
+	defer to.Close()
+	if _, err := from.Write(data); err != nil {
+		return nil, fmt.Errorf("decode JPEG 2000: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), decodeTime)
+	defer cancel()
+	pixels := h.Width * h.Height
+	most := 6*pixels + 256 // three samples of two bytes, and the header
+	if err := run(ctx, dir, []*os.File{from, to}, limiter, fmt.Sprintf("--as=%d", baseMemory+16*pixels*h.Components+len(data)), fmt.Sprintf("--fsize=%d", most),
+		fmt.Sprintf("--cpu=%d", decodeCPU), "--core=0", "--nofile=32", program, "-i", "in"+suffix, "-o", "out.ppm"); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(to, int64(most)))
+}
+
+// decoders finds the two programs.
+func decoders() (limiter, program string, err error) {
+	if program, err = exec.LookPath("opj_decompress"); err != nil {
+		return "", "", fmt.Errorf("%w: install the package libopenjp2-tools, or give the image as PNG, JPEG or WSQ", ErrNoDecoder)
+	}
+	if limiter, err = exec.LookPath("prlimit"); err != nil {
+		return "", "", fmt.Errorf("%w safely: install the package util-linux, or give the image as PNG, JPEG or WSQ", ErrNoDecoder)
+	}
+	return limiter, program, nil
+}
+
+// nameless makes a file that no folder has, and in dir a link by which a child finds it
+// as its own open file fd. So no picture stays behind, whenever the station is killed.
+func nameless(dir, link string, fd int) (*os.File, error) {
+	f, err := os.CreateTemp(dir, "")
+	if err != nil {
+		return nil, err
+	}
+	if err = os.Remove(f.Name()); err == nil {
+		err = os.Symlink("/proc/self/fd/"+strconv.Itoa(fd), filepath.Join(dir, link))
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// run has a program do its work in dir, without a shell, an environment or anything to
+// read but files, which are its open files from 3 on. That it failed or did not end
+// lies with the image.
+func run(ctx context.Context, dir string, files []*os.File, program string, arguments ...string) error {
+	var said head
+	cmd := exec.CommandContext(ctx, program, arguments...)
+	cmd.Dir, cmd.Env, cmd.ExtraFiles = dir, []string{}, files
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &said, &said, time.Second
+	err := cmd.Run()
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return damaged2000("it takes too long to decode")
+	case cmd.ProcessState == nil || strings.HasPrefix(string(said), "prlimit:"):
+		return fmt.Errorf("decode JPEG 2000: %w: %s", err, said.line())
+	}
+	return damaged2000("%v: %s", err, said.line())
+}
+
+// head keeps the first of what a program says.
+type head []byte
+
+const mostSaid = 16 << 10
+
+func (h *head) Write(p []byte) (int, error) {
+	*h = append(*h, p[:min(len(p), mostSaid-len(*h))]...)
+	return len(p), nil
+}
+
+// line is the first error in it, or its first line, fit to be shown.
+func (h head) line() string {
+	lines := strings.Split(strings.TrimSpace(string(h)), "\n")
+	line := lines[0]
+	for _, l := range lines {
+		if text, ok := strings.CutPrefix(l, "[ERROR] "); ok {
+			line = text
+			break
+		}
+	}
+	line = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, line)
+	return strings.TrimSpace(line[:min(len(line), 120)])
+}
+
+// anyMap is the head of a grey or coloured picture in raw samples, with a comment or none.
+var anyMap = regexp.MustCompile(`^P([56])\n(?:#[^\n]{0,80}\n)?([0-9]{1,5}) ([0-9]{1,5})\n([0-9]{1,5})\n`)
+
+// readPNM reads a portable grey or pixel map (netpbm's pgm and ppm) of one size; samples of
+// any depth come to 8 bits.
+func readPNM(b []byte, width, height int) (image.Image, error) {
+	m := anyMap.FindSubmatch(b)
+	if m == nil {
+		return nil, damaged2000("it decodes to neither grey nor three colours")
+	}
+	w, _ := strconv.Atoi(string(m[2]))
+	h, _ := strconv.Atoi(string(m[3]))
+	most, _ := strconv.Atoi(string(m[4]))
+	b = b[len(m[0]):]
+	channels, wide := 1, 1
+	if m[1][0] == '6' {
+		channels = 3
+	}
+	if most > 0xFF {
+		wide = 2
+	}
+	if w != width || h != height || most < 1 || most > 0xFFFF || len(b) != w*h*channels*wide {
+		return nil, damaged2000("it decodes to %d x %d pixels of %d samples in %d bytes", w, h, channels, len(b))
+	}
+	if b = eightBits(b, most); channels == 1 {
+		return &image.Gray{Pix: b, Stride: w, Rect: image.Rect(0, 0, w, h)}, nil
+	}
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for i := 0; i < w*h; i++ {
+		copy(img.Pix[4*i:], b[3*i:3*i+3])
+		img.Pix[4*i+3] = 0xFF
+	}
+	return img, nil
+}
+
+// eightBits scales samples up to most, of two bytes where that is above 255.
+func eightBits(b []byte, most int) []byte {
+	if most == 0xFF {
+		return b
+	}
+	wide := 1
+	if most > 0xFF {
+		wide = 2
+	}
+	out := make([]byte, len(b)/wide)
+	for i := range out {
+		v := int(b[i*wide])
+		if wide == 2 {
+			v = v<<8 | int(b[i*wide+1])
+		}
+		out[i] = byte((min(v, most)*0xFF + most/2) / most)
+	}
+	return out
+}
