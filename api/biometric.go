@@ -1,9 +1,7 @@
 package api
 
 import (
-	"bytes"
-	"fmt"
-	"net/http"
+	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -22,16 +20,16 @@ import (
 type BiometricData struct {
 	BiometricType    string       `json:"biometricType" enum:"FACE,FINGER,IRIS,SIGNATURE"`
 	BiometricSubType string       `json:"biometricSubType,omitempty" enum:"PORTRAIT,PLAIN_RIGHT_FOUR_FINGERS,PLAIN_LEFT_FOUR_FINGERS,PLAIN_THUMBS,RIGHT_THUMB,RIGHT_INDEX,RIGHT_MIDDLE,RIGHT_RING,RIGHT_LITTLE,LEFT_THUMB,LEFT_INDEX,LEFT_MIDDLE,LEFT_RING,LEFT_LITTLE,EYE_UNDEF,EYE_RIGHT,EYE_LEFT"`
-	Image            []byte       `json:"image,omitempty" doc:"PNG, JPEG or WSQ, of an iris also its record or JPEG 2000; base64."`
+	Image            []byte       `json:"image,omitempty" doc:"PNG, JPEG, JPEG 2000 or WSQ, of an iris also its record; base64."`
 	ImageRef         string       `json:"imageRef,omitempty" format:"uri-reference" maxLength:"500" doc:"A buffer of this enrolment."`
 	CaptureDate      *time.Time   `json:"captureDate,omitempty"`
 	CaptureDevice    string       `json:"captureDevice,omitempty" maxLength:"200"`
 	ImpressionType   string       `json:"impressionType,omitempty" enum:"LIVE_SCAN_PLAIN,LIVE_SCAN_ROLLED"`
 	Width            int          `json:"width,omitempty" doc:"Pixels; what is sent is not believed but measured."`
 	Height           int          `json:"height,omitempty" doc:"Pixels; as width."`
-	MimeType         string       `json:"mimeType,omitempty" enum:"image/png,image/jpeg,image/wsq"`
+	MimeType         string       `json:"mimeType,omitempty" enum:"image/png,image/jpeg,image/jp2,image/wsq"`
 	Resolution       int          `json:"resolution,omitempty" minimum:"0" maximum:"10000" doc:"Pixels per inch; 0 where only the image says it."`
-	Compression      string       `json:"compression,omitempty" enum:"JPEG,PNG,WSQ"`
+	Compression      string       `json:"compression,omitempty" enum:"JPEG,JPEG2000,PNG,WSQ"`
 	Missing          []MissingBio `json:"missing,omitempty" maxItems:"10" doc:"Fingers of this capture that are not there."`
 	Metadata         string       `json:"metadata,omitempty" maxLength:"100" readOnly:"true" doc:"State of the capture: accepted, refused, overridden, missing."`
 	Comment          string       `json:"comment,omitempty" maxLength:"500" doc:"Why the last try was refused; on a missing finger, the note."`
@@ -44,6 +42,9 @@ type MissingBio struct {
 	BiometricSubType string `json:"biometricSubType" enum:"RIGHT_THUMB,RIGHT_INDEX,RIGHT_MIDDLE,RIGHT_RING,RIGHT_LITTLE,LEFT_THUMB,LEFT_INDEX,LEFT_MIDDLE,LEFT_RING,LEFT_LITTLE"`
 	Presence         string `json:"presence" enum:"BANDAGED,AMPUTATED,DAMAGED"`
 }
+
+// compressions are OSIA's names of the kinds of image that the station takes.
+var compressions = map[string]string{biometrics.PNG: "PNG", biometrics.JPEG: "JPEG", biometrics.JPEG2000: "JPEG2000", biometrics.WSQ: "WSQ"}
 
 // qualityFormat is OSIA's open value for a quality of our own.
 const qualityFormat = "CARDSTATION"
@@ -112,7 +113,7 @@ func biometric(c station.Capture, base string) BiometricData {
 		Resolution: c.PPI, CaptureDevice: c.Device, Metadata: c.State, Comment: strings.Join(c.Reasons, "; ")}
 	if c.Digest != "" {
 		b.ImageRef = base + "/buffer/" + c.Digest
-		b.Compression = strings.ToUpper(strings.TrimPrefix(c.Media, "image/"))
+		b.Compression = compressions[c.Media]
 		quality := c.Quality
 		b.Quality, b.QualityFormat = &quality, qualityFormat
 	}
@@ -142,14 +143,10 @@ func bufferID(ref, enrollment string) (string, error) {
 	return id, nil
 }
 
-// media names the three kinds of image that the station takes.
+// media names the kind of an image that the station takes.
 func media(data []byte) (string, error) {
-	if bytes.HasPrefix(data, []byte("\xff\xa0\xff")) { // IAFIS-IC-0110, B.1.1.2
-		return biometrics.WSQ, nil
-	}
-	switch m := http.DetectContentType(data); m {
-	case "image/png", "image/jpeg":
+	if m := biometrics.Sniff(data); m != "" {
 		return m, nil
 	}
-	return "", fmt.Errorf("neither PNG nor JPEG nor WSQ")
+	return "", errors.New("not " + biometrics.Formats)
 }

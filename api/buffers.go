@@ -94,7 +94,7 @@ func (s *server) bufferRoutes() {
 	handle(s, create, s.createBuffer)
 	read := operation(http.MethodGet, path+"/{bufferId}", "readBuffer", tag, "Read a buffer", bufRead)
 	binary := &huma.MediaType{Schema: &huma.Schema{Type: "string", Format: "binary"}}
-	read.Responses = map[string]*huma.Response{"200": {Description: "The image", Content: map[string]*huma.MediaType{"image/png": binary, "image/jpeg": binary, "image/wsq": binary, "application/octet-stream": binary}}}
+	read.Responses = map[string]*huma.Response{"200": {Description: "The image", Content: map[string]*huma.MediaType{"image/png": binary, "image/jpeg": binary, "image/jp2": binary, "image/wsq": binary, "application/octet-stream": binary}}}
 	handle(s, read, s.readBuffer)
 }
 
@@ -117,7 +117,7 @@ func (s *server) createBuffer(ctx context.Context, in *createBufferInput) (*crea
 	}
 	kind, err := media(in.RawBody)
 	if err != nil {
-		return nil, newProblem(http.StatusUnsupportedMediaType, station.Correct, "the buffer is neither PNG nor JPEG nor WSQ", "")
+		return nil, newProblem(http.StatusUnsupportedMediaType, station.Correct, "the buffer is not "+biometrics.Formats, "")
 	}
 	if in.Digest != "" {
 		if err := checkDigest(in.Digest, in.RawBody); err != nil {
@@ -150,7 +150,7 @@ type readBufferInput struct {
 	EnrollmentPath
 	TransactionID string `query:"transactionId" maxLength:"100" doc:"The caller's id of the transaction; not needed here, so that an image can be shown by its address."`
 	BufferID      string `path:"bufferId" pattern:"^[0-9a-f]{64}$"`
-	Accept        string `header:"Accept" doc:"A WSQ image comes as image/png to whoever does not name image/wsq here."`
+	Accept        string `header:"Accept" doc:"A WSQ or JPEG 2000 image comes as image/png to whoever does not name image/wsq or image/jp2 here."`
 }
 
 type readBufferOutput struct {
@@ -173,10 +173,10 @@ func (s *server) readBuffer(ctx context.Context, in *readBufferInput) (*readBuff
 	return &readBufferOutput{ContentType: kind, Vary: "Accept", Digest: digest(data), Body: data}, nil
 }
 
-// shown makes a PNG of a WSQ image for whoever does not ask for WSQ by name: no
-// browser shows one. What cannot be decoded stays as it is.
+// shown makes a PNG of a WSQ or JPEG 2000 image for whoever does not ask for it by name:
+// few browsers show one. What cannot be decoded stays as it is.
 func shown(data []byte, kind, accept string) ([]byte, string) {
-	if kind != biometrics.WSQ || strings.Contains(accept, biometrics.WSQ) {
+	if kind != biometrics.WSQ && kind != biometrics.JPEG2000 || strings.Contains(accept, kind) {
 		return data, kind
 	}
 	img, err := biometrics.Decode(data)

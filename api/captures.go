@@ -53,10 +53,10 @@ func (s *server) describeUploads() {
 	}
 	binary := &huma.MediaType{Schema: &huma.Schema{Type: "string", Format: "binary"}}
 	slot := post("/v1/enrollments/{enrollmentId}/captures/{slot}")
-	slot["image/jpeg"], slot["image/wsq"] = binary, binary
+	slot["image/jpeg"], slot["image/jp2"], slot["image/wsq"] = binary, binary, binary
 	slot["application/json"] = &huma.MediaType{Schema: huma.SchemaFromType(registry, typeOf[SimulateBody]())}
 	buffer := post("/v1/enrollments/{enrollmentId}/buffer")
-	buffer["image/jpeg"], buffer["image/wsq"] = binary, binary
+	buffer["image/jpeg"], buffer["image/jp2"], buffer["image/wsq"] = binary, binary, binary
 }
 
 // SlotPath names a slot of an enrolment.
@@ -134,7 +134,7 @@ func (s *server) capture(ctx context.Context, in *captureInput) (*captureOutput,
 	}
 	var sensor capture.Sensor
 	switch kind, _, _ := mime.ParseMediaType(in.ContentType); kind {
-	case "image/png", "image/jpeg", "image/wsq":
+	case "image/png", "image/jpeg", "image/jp2", "image/wsq":
 		sensor = capture.Given(capture.Frame{Data: bytes.Clone(in.RawBody), Media: kind, PPI: in.PPI, Device: device(in.Device), At: s.now().UTC()})
 	case "application/json":
 		if sensor, missing, err = s.attached(slot, in.RawBody); err != nil {
@@ -142,7 +142,7 @@ func (s *server) capture(ctx context.Context, in *captureInput) (*captureOutput,
 		}
 		sensor = s.sights.watched(sightKey(in.ID, slot), sensor)
 	default:
-		return nil, newProblem(http.StatusUnsupportedMediaType, station.Correct, "a capture is image/png, image/jpeg, image/wsq or application/json", "")
+		return nil, newProblem(http.StatusUnsupportedMediaType, station.Correct, "a capture is image/png, image/jpeg, image/jp2, image/wsq or application/json", "")
 	}
 	c, err := s.cfg.Desk.Capture(ctx, who(ctx).Person, in.ID, slot, sensor, missing)
 	return &captureOutput{Body: s.viewCapture(c, in.ID)}, err

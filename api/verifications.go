@@ -45,7 +45,7 @@ type VerifyBody struct {
 	Expiry   string `json:"expiry,omitempty" pattern:"^[0-9]{6}$" doc:"YYMMDD."`
 	Access   string `json:"access,omitempty" enum:"auto,pace,bac" doc:"How to open the chip: auto, the best that it offers; pace or bac, that and nothing else."`
 
-	Finger         []byte `json:"finger,omitempty" doc:"One finger of who presents the card, PNG, JPEG or WSQ, base64: it is compared with the chip's, which open where this station has a terminal's keys, and is not kept. A finger that is none of the chip's makes the verdict not valid; a picture too poor to tell leaves the check undone."`
+	Finger         []byte `json:"finger,omitempty" doc:"One finger of who presents the card, PNG, JPEG, JPEG 2000 or WSQ, base64: it is compared with the chip's, which open where this station has a terminal's keys, and is not kept. A finger that is none of the chip's makes the verdict not valid; a picture too poor to tell leaves the check undone."`
 	FingerPosition int    `json:"fingerPosition,omitempty" minimum:"0" maximum:"10" doc:"Which finger it is, ISO/IEC 19794-4: 1 to 5 right thumb to little, 6 to 10 left; 0 where nobody said."`
 	FingerPPI      int    `json:"fingerPpi,omitempty" minimum:"0" maximum:"10000" doc:"Pixels per inch, where the picture does not say it."`
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"image/png"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -28,9 +29,9 @@ func wsqPicture(t testing.TB, width, n int) []byte {
 	return data
 }
 
-// A WSQ image is kept as it was sent. A browser, which shows none, gets its pixels as
-// PNG; who names image/wsq gets the bytes.
-func TestWSQIsKeptAsItIsAndShownAsPNG(t *testing.T) {
+// A WSQ or JPEG 2000 image is kept as it was sent. A browser, which shows none, gets its
+// pixels as PNG; who names image/wsq or image/jp2 gets the bytes.
+func TestWSQAndJPEG2000AreKeptAsTheyAreAndShownAsPNG(t *testing.T) {
 	c := &talk{t: t, h: newHouse(t), tokens: map[string]string{}, kept: map[string]string{}}
 	citizen, err := json.Marshal(map[string]any{"biographicData": biographic(someone())})
 	if err != nil {
@@ -46,13 +47,25 @@ func TestWSQIsKeptAsItIsAndShownAsPNG(t *testing.T) {
 	}
 	const e = "/v1/enrollments/e1"
 	ask("POST", e+"?transactionId=t", 204, http.Header{"Content-Type": {"application/json"}}, citizen)
-	sent := [2][]byte{wsqPicture(t, 50, 1), wsqPicture(t, 60, 2)}
+	coded, err := os.ReadFile("../biometrics/testdata/tiny.jp2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := [...][]byte{wsqPicture(t, 50, 1), wsqPicture(t, 60, 2), coded}
 	_, body := ask("POST", e+"/captures/plain-right-four", 200, http.Header{"Content-Type": {"image/wsq"}}, sent[0])
 	if !bytes.Contains(body, []byte(`"state":"accepted"`)) || !bytes.Contains(body, []byte(`"ppi":500`)) {
 		t.Errorf("upload: %s", body)
 	}
 	ask("POST", e+"/buffer?transactionId=t", 201, http.Header{"Content-Type": {"image/wsq"}}, sent[1])
+	_, body = ask("POST", e+"/captures/portrait", 200, http.Header{"Content-Type": {"image/jp2"}}, sent[2])
+	if !bytes.Contains(body, []byte(`"width":24`)) {
+		t.Errorf("upload: %s", body)
+	}
 	for i, data := range sent {
+		media := "image/wsq"
+		if i == 2 {
+			media = "image/jp2"
+		}
 		sum := sha256.Sum256(data)
 		path := e + "/buffer/" + hex.EncodeToString(sum[:])
 		answer, got := ask("GET", path, 200, http.Header{"Accept": {"image/avif,image/webp,image/*,*/*;q=0.8"}}, nil)
@@ -65,13 +78,13 @@ func TestWSQIsKeptAsItIsAndShownAsPNG(t *testing.T) {
 			!bytes.Equal(biometrics.Grey(shown).Pix, biometrics.Grey(want).Pix) {
 			t.Errorf("image %d for a browser: %v %v", i, answer, err)
 		}
-		answer, got = ask("GET", path, 200, http.Header{"Accept": {"image/wsq"}}, nil)
-		if !bytes.Equal(got, data) || answer.Get("Content-Type") != "image/wsq" || answer.Get("Digest") != digest(data) {
-			t.Errorf("image %d for who asks for WSQ: %v", i, answer)
+		answer, got = ask("GET", path, 200, http.Header{"Accept": {media}}, nil)
+		if !bytes.Equal(got, data) || answer.Get("Content-Type") != media || answer.Get("Digest") != digest(data) {
+			t.Errorf("image %d for who asks for %s: %v", i, media, answer)
 		}
 	}
 	_, body = ask("GET", e+"?transactionId=t&attributes=biometricData", 200, http.Header{}, nil)
-	if !strings.Contains(string(body), `"mimeType":"image/wsq"`) || !strings.Contains(string(body), `"compression":"WSQ"`) {
+	if s := string(body); !strings.Contains(s, `"mimeType":"image/wsq"`) || !strings.Contains(s, `"compression":"WSQ"`) || !strings.Contains(s, `"mimeType":"image/jp2"`) || !strings.Contains(s, `"compression":"JPEG2000"`) {
 		t.Errorf("as OSIA has it: %s", body)
 	}
 	// One that begins like WSQ and is none is refused at the capture, and given back as it came.

@@ -15,7 +15,7 @@ type Query struct {
 
 // Image is one picture as it was captured.
 type Image struct {
-	Media string // image/png, image/jpeg or image/wsq
+	Media string // image/png, image/jpeg, image/jp2 or image/wsq
 	Data  []byte
 }
 

@@ -69,7 +69,7 @@ type Capture struct {
 	Advice    []string  `json:"advice,omitempty"`  // of the gate: what would make another try better, the most urgent first; it refuses nothing; one sentence each
 	Notes     []string  `json:"notes,omitempty"`   // what the comparisons could not tell, and what they say of other captures; one sentence each
 	Quality   int       `json:"quality"`           // 0..100 of the station's own gate
-	Media     string    `json:"media,omitempty"`   // image/png, image/jpeg or image/wsq
+	Media     string    `json:"media,omitempty"`   // image/png, image/jpeg, image/jp2 or image/wsq
 	Digest    string    `json:"digest,omitempty"`  // SHA-256 of the image, hex; names it in the store
 	Width     int       `json:"width,omitempty"`   // pixels
 	Height    int       `json:"height,omitempty"`  // pixels

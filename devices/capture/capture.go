@@ -19,7 +19,7 @@ import (
 // Frame is one image as a device gave it.
 type Frame struct {
 	Data      []byte    // encoded image, or the record that holds it
-	Media     string    // image/png, image/jpeg or image/wsq, as the device says; from package sbi a record's
+	Media     string    // image/png, image/jpeg, image/jp2 or image/wsq, as the device says; from package sbi a record's
 	PPI       int       // pixels per inch as the device says, 0 where it does not
 	Device    string    // maker, model and serial as far as known
 	Simulated bool      // no person was in front of a device

@@ -59,7 +59,7 @@ func loadPrint(path string, ppi int) (biometrics.Image, error) {
 	}
 	img, err := biometrics.Decode(data)
 	if err != nil {
-		return img, &station.Error{Kind: station.Correct, What: "image " + path, Err: err, Hint: "give a PNG, JPEG or WSQ file"}
+		return img, &station.Error{Kind: station.Correct, What: "image " + path, Err: err, Hint: "give a " + biometrics.Formats + " file"}
 	}
 	if ppi != 0 {
 		img.PPI = ppi

@@ -158,7 +158,7 @@ func loadSide(path string, ppi int) (side, error) {
 	}
 	img, err := loadPrint(path, ppi)
 	if errors.Is(err, biometrics.ErrFormat) {
-		err = &station.Error{Kind: station.Correct, Err: err, Hint: "give an image (PNG, JPEG or WSQ) or a template (ISO/IEC 19794-2 or the station's own)"}
+		err = &station.Error{Kind: station.Correct, Err: err, Hint: "give an image (" + biometrics.Formats + ") or a template (ISO/IEC 19794-2 or the station's own)"}
 	}
 	if err != nil {
 		return side{}, err

@@ -12,7 +12,7 @@ import (
 )
 
 type fingerStitchCmd struct {
-	Dir      string   `arg:"" type:"existingdir" help:"Folder of the frames alone, in the order of their names: PNG, JPEG or WSQ of one size."`
+	Dir      string   `arg:"" type:"existingdir" help:"Folder of the frames alone, in the order of their names: PNG, JPEG, JPEG 2000 or WSQ of one size."`
 	Out      string   `arg:"" help:"PNG file for the whole print."`
 	Position position `default:"right-index" help:"Finger position, a code or a name: 2, right-index."`
 	Rate     float64  `default:"15" help:"Frames a second."`

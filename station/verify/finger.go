@@ -20,11 +20,11 @@ type Probe struct {
 	Position biometrics.Position // UnknownFinger where nobody said which
 }
 
-// NewProbe reads a picture of one finger, PNG, JPEG or WSQ; ppi is for one that does not
-// say its resolution, and 0 where nobody knows. What is no picture is station.Correct.
+// NewProbe reads a picture of one finger, of biometrics.Formats; ppi is for one that does
+// not say its resolution, and 0 where nobody knows. What is no picture is station.Correct.
 func NewProbe(data []byte, position biometrics.Position, ppi int) (*Probe, error) {
 	wrong := func(err error) error {
-		return &station.Error{Kind: station.Correct, What: "the finger's picture", Err: err, Fields: map[string]string{"finger": err.Error()}, Hint: "give one finger as PNG, JPEG or WSQ"}
+		return &station.Error{Kind: station.Correct, What: "the finger's picture", Err: err, Fields: map[string]string{"finger": err.Error()}, Hint: "give one finger as " + biometrics.Formats}
 	}
 	if position < biometrics.UnknownFinger || position > biometrics.LeftLittle {
 		return nil, wrong(fmt.Errorf("position %d is none of one finger, 1 to 10", position))

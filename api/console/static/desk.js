@@ -137,7 +137,7 @@ function shot(c, turn) {
   const actions = [];
   if (c.mapRef) actions.push(qualityButton(picture, c, s));
   if (isOpen() && !(c.state === "refused" && c.attempts >= 3)) {
-    const file = h("input", { type: "file", accept: "image/png,image/jpeg,.wsq", "aria-label": `Upload ${s.name}`, onchange: () => doing(null, () => upload(c.slot, file.files[0])) });
+    const file = h("input", { type: "file", accept: "image/png,image/jpeg,image/jp2,.jp2,.j2k,.wsq", "aria-label": `Upload ${s.name}`, onchange: () => doing(null, () => upload(c.slot, file.files[0])) });
     actions.push(h("label", { class: "button small" }, "Upload", file));
     if (c.sensor) actions.push(act(simulated ? "Simulate" : "Capture", () => take(c.slot), { class: "small" }));
     if (s.fingers) actions.push(act("Missing…", () => describe(c.slot), { class: "small" }));
@@ -232,8 +232,9 @@ async function watch(slot, url) {
 async function upload(slot, file) {
   if (!file) return;
   const query = new URLSearchParams();
+  const media = /\.j(p2|2k)$/i.test(file.name) ? "image/jp2" : file.type || "image/wsq"; // browsers have several names, or none, for these
   for (const m of missing[slot] || []) query.append("missing", `${m.position}:${m.presence}`);
-  await taken(slot, await call("POST", `/v1/enrollments/${current.id}/captures/${slot}?${query}`, file, file.type || "image/wsq"));
+  await taken(slot, await call("POST", `/v1/enrollments/${current.id}/captures/${slot}?${query}`, file, media));
 }
 
 async function takeAll() {
