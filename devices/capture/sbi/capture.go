@@ -69,7 +69,7 @@ func (d *Device) capture(ctx context.Context, t Target, previous string) ([]Samp
 	}
 	ctx, stop := context.WithTimeout(ctx, timeout+o.Grace)
 	defer stop()
-	body, err := d.client.ask(ctx, methodCapture, d.Address+"capture", req)
+	body, err := d.client.ask(ctx, methodCapture, d.Address+"capture", req, maxCapture)
 	if err != nil {
 		return nil, "", err
 	}

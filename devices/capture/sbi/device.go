@@ -77,7 +77,7 @@ func (c *Client) Discover(ctx context.Context, t Type) ([]*Device, error) {
 func (c *Client) probe(ctx context.Context, t Type, address string) []*Device {
 	ctx, stop := context.WithTimeout(ctx, c.opt.Grace)
 	defer stop()
-	body, err := c.ask(ctx, methodDiscover, address+"device", discoverRequest{Type: t})
+	body, err := c.ask(ctx, methodDiscover, address+"device", discoverRequest{Type: t}, maxAnswer)
 	if err != nil {
 		return nil
 	}
@@ -144,7 +144,7 @@ type Info struct {
 func (d *Device) Info(ctx context.Context) (Info, error) {
 	mine, stop := context.WithTimeout(ctx, d.client.opt.Grace)
 	defer stop()
-	body, err := d.client.ask(mine, methodInfo, d.Address+"info", struct{}{})
+	body, err := d.client.ask(mine, methodInfo, d.Address+"info", struct{}{}, maxAnswer)
 	if err != nil {
 		return Info{}, fail(ctx, "info", d.String(), err)
 	}

@@ -77,7 +77,8 @@ const (
 
 	purposeRegistration = "Registration"
 
-	maxAnswer = 48 << 20 // bytes of one answer: a slap of four uncompressed fingers, base64 twice
+	maxCapture = 48 << 20 // bytes of a capture's answer: a slap of four uncompressed fingers, base64 twice
+	maxAnswer  = 1 << 20  // bytes of any other answer: whatever listens on a hundred ports is asked
 )
 
 // Environments that a device may be registered for.
@@ -163,16 +164,16 @@ func (c *Client) send(ctx context.Context, method, url string, body any) (*http.
 	return res, nil
 }
 
-// ask makes a request and gives the whole answer.
-func (c *Client) ask(ctx context.Context, method, url string, body any) ([]byte, error) {
+// ask makes a request and gives the whole answer, of so many bytes at most.
+func (c *Client) ask(ctx context.Context, method, url string, body any, most int64) ([]byte, error) {
 	res, err := c.send(ctx, method, url, body)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
-	if err == nil && len(b) > maxAnswer {
-		err = fmt.Errorf("%w: more than %d bytes", ErrMalformed, maxAnswer)
+	b, err := io.ReadAll(io.LimitReader(res.Body, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("%w: more than %d bytes", ErrMalformed, most)
 	}
 	return b, err
 }

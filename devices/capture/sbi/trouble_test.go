@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -195,6 +198,29 @@ func TestAServiceThatIsNotThereIsADeviceGone(t *testing.T) {
 	}
 	if found, err := c.Discover(t.Context(), sbi.AnyDevice); err != nil || len(found) != 0 {
 		t.Error(found, err)
+	}
+}
+
+// Other programs listen on these ports too, and may say anything without end.
+func TestAnEndlessAnswerToADiscoveryIsNoDevice(t *testing.T) {
+	b := start(t, sbi.SimulatorOptions{})
+	heard := make(chan int, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		n, line := 0, bytes.Repeat([]byte(" "), 1<<16)
+		for {
+			some, err := w.Write(line)
+			if n += some; err != nil {
+				heard <- n
+				return
+			}
+		}
+	}))
+	defer server.Close()
+	b.options.Ports = append(b.options.Ports, server.Listener.Addr().(*net.TCPAddr).Port)
+	b.Client, _ = sbi.New(b.options)
+	b.device(t) // the one that is a device
+	if n := <-heard; n > 16<<20 {
+		t.Errorf("%d bytes were taken before it was given up", n)
 	}
 }
 
