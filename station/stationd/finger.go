@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"io"
@@ -115,10 +116,21 @@ func (c *fingerDecodeCmd) Run(s *session) error {
 }
 
 type fingerEncodeCmd struct {
-	In  string  `arg:"" type:"existingfile" help:"Image; its grey is taken."`
-	Out string  `arg:"" help:"WSQ file."`
-	BPP float64 `name:"bpp" default:"0.75" help:"Bits a pixel to aim at: 0.75 is the FBI's (about 15 to 1), 2.25 loses less (about 5 to 1); up to 10."`
-	PPI int     `name:"ppi" help:"Pixels per inch, over what the file says."`
+	In  string `arg:"" type:"existingfile" help:"Image; its grey is taken."`
+	Out string `arg:"" help:"WSQ file."`
+	BPP rate   `name:"bpp" default:"0.75" help:"Bits a pixel to aim at: 0.75 is the FBI's (about 15 to 1), 2.25 loses less (about 5 to 1); up to 10."`
+	PPI int    `name:"ppi" help:"Pixels per inch, over what the file says."`
+}
+
+// rate is bits a pixel on the command line; what is too much, the codec says.
+type rate float64
+
+// Validate refuses what is no rate: kong asks it.
+func (r rate) Validate() error {
+	if !(r > 0) {
+		return errors.New("bits a pixel are above 0")
+	}
+	return nil
 }
 
 func (c *fingerEncodeCmd) Run(s *session) error {
@@ -127,7 +139,7 @@ func (c *fingerEncodeCmd) Run(s *session) error {
 		return err
 	}
 	grey := biometrics.Grey(img)
-	data, err := wsq.Encode(grey, wsq.Options{Rate: c.BPP, PPI: img.PPI})
+	data, err := wsq.Encode(grey, wsq.Options{Rate: float64(c.BPP), PPI: img.PPI})
 	if err != nil {
 		return &station.Error{Kind: station.Correct, What: "encode " + c.In, Err: err}
 	}
@@ -300,6 +312,12 @@ func (c *fingerSegmentCmd) Run(s *session) error {
 	img, err := loadPrint(c.In, c.PPI)
 	if err != nil {
 		return err
+	}
+	for _, p := range c.Missing {
+		if !slices.Contains(c.Position.Fingers(), biometrics.Position(p)) {
+			return &station.Error{Kind: station.Correct, What: fmt.Sprintf("--missing %d", p), Err: fmt.Errorf("no finger of %v", c.Position.Position),
+				Hint: "fingers are 1 right thumb to 5 right little finger, 6 left thumb to 10 left little finger"}
+		}
 	}
 	expected := slices.DeleteFunc(c.Position.Fingers(), func(p biometrics.Position) bool { return slices.Contains(c.Missing, int(p)) })
 	segments, err := finger.Find(img, img.PPI, expected)

@@ -117,14 +117,14 @@ func (c *itlCheckCmd) Run(s *session) error {
 }
 
 type itlWriteCmd struct {
-	Record      string  `required:"" type:"existingfile" help:"The citizen: fields and paths of images."`
-	Out         string  `arg:"" help:"Transaction to write."`
-	Type        string  `default:"ENR" help:"What is asked of the centre, by its own code (1.004)."`
-	Destination string  `default:"CENTRE" help:"Agency that it goes to (1.007)."`
-	Origin      string  `default:"STATION" help:"Agency that it comes from (1.008)."`
-	Control     string  `help:"Its own number (1.009); made of origin and time if not given."`
-	BPP         float64 `name:"bpp" default:"0.75" help:"Bits a pixel to aim at where a print is not WSQ yet."`
-	Minutiae    bool    `help:"The minutiae of each rolled finger too (Type-9)."`
+	Record      string `required:"" type:"existingfile" help:"The citizen: fields and paths of images."`
+	Out         string `arg:"" help:"Transaction to write."`
+	Type        string `default:"ENR" help:"What is asked of the centre, by its own code (1.004)."`
+	Destination string `default:"CENTRE" help:"Agency that it goes to (1.007)."`
+	Origin      string `default:"STATION" help:"Agency that it comes from (1.008)."`
+	Control     string `help:"Its own number (1.009); made of origin and time if not given."`
+	BPP         rate   `name:"bpp" default:"0.75" help:"Bits a pixel to aim at where a print is not WSQ yet."`
+	Minutiae    bool   `help:"The minutiae of each rolled finger too (Type-9)."`
 
 	FixedResolution bool `help:"Rolled prints of 500 ppi as Type-4, which has no place for a quality."`
 }
@@ -134,7 +134,7 @@ func (c *itlWriteCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	e, err := r.dossier(paper{bpp: c.BPP, minutiae: c.Minutiae, fixed: c.FixedResolution}).transaction()
+	e, err := r.dossier(paper{bpp: float64(c.BPP), minutiae: c.Minutiae, fixed: c.FixedResolution}).transaction()
 	if err != nil {
 		return err
 	}
