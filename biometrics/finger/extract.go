@@ -65,7 +65,7 @@ func extract(g *image.Gray) (Template, error) {
 	}
 	c := blocks.context(clear, t.Width, t.Height)
 	pixels := even(g)
-	c.steer(gradient(smooth(g)).settled(c.on))
+	c.steer(gradient(blocks.soft).settled(c.on))
 	field := flow(enhance(pixels, c)).settled(c.on)
 	c.steer(field)
 	strong := enhance(pixels, c)

@@ -33,6 +33,7 @@ type block struct {
 type field struct {
 	w, h   int
 	blocks []block
+	soft   *image.Gray // the picture without its speckle
 }
 
 // measure cuts a 500 ppi picture into blocks and decides which of them carry
@@ -43,10 +44,10 @@ func measure(g *image.Gray) field {
 	b := g.Bounds()
 	f := field{w: b.Dx() / blockSize, h: b.Dy() / blockSize}
 	f.blocks = make([]block, f.w*f.h)
-	soft := smooth(g)
+	f.soft = smooth(g)
 	for by := range f.h {
 		for bx := range f.w {
-			f.blocks[by*f.w+bx] = gradients(soft, bx*blockSize, by*blockSize)
+			f.blocks[by*f.w+bx] = gradients(f.soft, bx*blockSize, by*blockSize)
 		}
 	}
 	for by := range f.h {

@@ -176,7 +176,7 @@ type planted struct {
 }
 
 var plantedFaults = []planted{
-	{"slid", slid, "slid", 0.1, 0},
+	{"slid", slid, "slid", 0.4, 0},
 	{"touched twice", twice, "touched twice", 0.15, 0},
 	{"smeared", smeared, "smeared one way", 0.8, 0},
 	{"pressed too much", func(g *image.Gray, _ *rand.Rand) *image.Gray { return darkest(g, 1) }, "press less", 0.5, 0},
