@@ -54,6 +54,9 @@ func (p *position) UnmarshalText(text []byte) error {
 
 // loadPrint reads an image; a ppi other than 0 goes over what its file says.
 func loadPrint(path string, ppi int) (biometrics.Image, error) {
+	if ppi < 0 {
+		return biometrics.Image{}, station.Errorf(station.Correct, "--ppi %d: pixels per inch are above 0", ppi)
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return biometrics.Image{}, &station.Error{Kind: station.Correct, What: "read image", Err: err}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"cardstation/biometrics"
 	"cardstation/biometrics/finger"
@@ -37,21 +39,30 @@ func (c *fingerSequenceCmd) load() (record, error) {
 
 // folder is a record of the prints that have their captures' names.
 func (c *fingerSequenceCmd) folder() (record, error) {
+	const hint = "name each file by its capture, as plain-right-four.wsq or rolled-left-thumb.png"
 	r := record{PPI: c.PPI, frames: map[station.Slot]capture.Frame{}}
-	for _, f := range station.FingerSlots {
-		files, err := filepath.Glob(filepath.Join(c.Record, string(f.Slot)+".*"))
-		if err != nil || len(files) > 1 {
-			return r, station.Errorf(station.Correct, "%s: several files, one is wanted", f.Slot)
-		}
-		if len(files) == 0 {
+	files, err := os.ReadDir(c.Record)
+	if err != nil {
+		return r, &station.Error{Kind: station.Correct, What: "read folder", Err: err}
+	}
+	for _, f := range files {
+		name := strings.TrimSuffix(f.Name(), filepath.Ext(f.Name()))
+		slot := station.Slot(name)
+		switch _, twice := r.frames[slot]; {
+		case twice:
+			return r, station.Errorf(station.Correct, "%s: several files, one is wanted", slot)
+		case !slices.ContainsFunc(station.FingerSlots[:], func(f station.FingerSlot) bool { return f.Slot == slot }):
+			if strings.HasPrefix(name, "plain-") || strings.HasPrefix(name, "rolled-") {
+				return r, &station.Error{Kind: station.Correct, What: filepath.Join(c.Record, f.Name()), Err: errors.New("no capture has this name"), Hint: hint}
+			}
 			continue
 		}
-		if r.frames[f.Slot], err = r.frame("", paths(files), c.PPI); err != nil {
+		if r.frames[slot], err = r.frame(c.Record, paths{f.Name()}, c.PPI); err != nil {
 			return r, err
 		}
 	}
 	if len(r.frames) == 0 {
-		return r, &station.Error{Kind: station.Correct, What: "no print in " + c.Record, Hint: "name each file by its capture, as plain-right-four.wsq or rolled-left-thumb.png"}
+		return r, &station.Error{Kind: station.Correct, What: "no print in " + c.Record, Hint: hint}
 	}
 	return r, nil
 }
@@ -81,6 +92,10 @@ func (c *fingerSequenceCmd) Run(s *session) error {
 		if err != nil {
 			return station.Errorf(station.Correct, "%s: %w", f.Slot, err)
 		}
+		if frame.PPI == 0 {
+			return &station.Error{Kind: station.Correct, What: string(f.Slot), Err: errors.New("the file does not say its resolution"),
+				Hint: `give it with --ppi for the files of a folder, with "ppi" in a record`}
+		}
 		one := finger.SequenceCapture{Position: biometrics.Position(f.Position), Rolled: f.Rolled, Image: img.Image, PPI: frame.PPI}
 		for _, m := range r.Missing[f.Slot] {
 			one.Missing = append(one.Missing, biometrics.Position(m.Position))
@@ -89,7 +104,7 @@ func (c *fingerSequenceCmd) Run(s *session) error {
 	}
 	findings, err := finger.Sequence(captures)
 	if err != nil {
-		return station.Errorf(station.Correct, "sequence check: %w", err)
+		return &station.Error{Kind: station.Correct, What: c.Record, Err: err}
 	}
 	rows := make([]sequenceRow, 0, len(findings))
 	for _, f := range findings {
@@ -103,8 +118,11 @@ func (c *fingerSequenceCmd) Run(s *session) error {
 		for _, row := range rows {
 			fmt.Fprintf(w, "%s: %s %v\n", row.Code, row.Text, row.Captures)
 		}
-		if findings.Clear() {
+		switch {
+		case len(findings) == 0:
 			fmt.Fprintf(w, "%d captures: hands and fingers are where they should be\n", len(captures))
+		case findings.Clear():
+			fmt.Fprintf(w, "%d captures: no hand or finger is known to be elsewhere than it should be\n", len(captures))
 		}
 	}); err != nil {
 		return err
