@@ -33,8 +33,16 @@ var (
 	ErrTooLarge    = errors.New("image is too large")
 	ErrDamaged     = errors.New("image is damaged or cut off")
 	ErrUnsupported = errors.New("image is of a kind that is not read") // JPEG 2000 only
-	ErrNoDecoder   = errors.New("this machine has no program to read JPEG 2000")
+	ErrNoDecoder   = errors.New("the program that reads JPEG 2000 is not on this machine")
 )
+
+// Remedy is what to do about an error of Decode.
+func Remedy(err error) string {
+	if errors.Is(err, ErrNoDecoder) {
+		return "have the package libopenjp2-tools installed, or give a PNG, JPEG or WSQ image"
+	}
+	return "give a " + Formats + " image"
+}
 
 // Media types that Decode answers with.
 const (

@@ -351,8 +351,8 @@ func TestChangedJPEG2000NeitherHarmsNorStays(t *testing.T) {
 func TestWithoutItsDecoderJPEG2000SaysWhatToInstall(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	_, err := biometrics.Decode(sample(t, "tiny.j2k"))
-	if !errors.Is(err, biometrics.ErrNoDecoder) || !strings.Contains(err.Error(), "libopenjp2-tools") {
-		t.Error(err)
+	if !errors.Is(err, biometrics.ErrNoDecoder) || !strings.Contains(err.Error(), "libopenjp2-tools") || !strings.Contains(biometrics.Remedy(err), "libopenjp2-tools") {
+		t.Errorf("%v; %s", err, biometrics.Remedy(err))
 	}
 }
 

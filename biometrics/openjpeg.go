@@ -81,10 +81,10 @@ func (h Header2000) decompress(data []byte, suffix string) ([]byte, error) {
 // decoders finds the two programs.
 func decoders() (limiter, program string, err error) {
 	if program, err = exec.LookPath("opj_decompress"); err != nil {
-		return "", "", fmt.Errorf("%w: install the package libopenjp2-tools, or give the image as PNG, JPEG or WSQ", ErrNoDecoder)
+		return "", "", fmt.Errorf("%w: opj_decompress, of the package libopenjp2-tools", ErrNoDecoder)
 	}
 	if limiter, err = exec.LookPath("prlimit"); err != nil {
-		return "", "", fmt.Errorf("%w safely: install the package util-linux, or give the image as PNG, JPEG or WSQ", ErrNoDecoder)
+		return "", "", fmt.Errorf("%w: prlimit, of the package util-linux, which holds it to its limits", ErrNoDecoder)
 	}
 	return limiter, program, nil
 }

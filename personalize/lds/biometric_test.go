@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"cardstation/biometrics"
 	"cardstation/biometrics/record"
 	"cardstation/biometrics/wsq"
 	"cardstation/devices/card/tlv"
@@ -272,5 +273,51 @@ func TestDG2OfTheExtensibleFormatIsRead(t *testing.T) {
 	picture, err := Picture(tlv.New(DG2.Tag(), group))
 	if err != nil || !bytes.Equal(picture, photo(t)) {
 		t.Errorf("%d bytes, %v", len(picture), err)
+	}
+}
+
+// A face in JPEG 2000 goes to a screen as JPEG; one that is cut off, too large or no face's
+// form does not.
+func TestFacesInJPEG2000AreShownAsJPEG(t *testing.T) {
+	of := func(data []byte) []byte {
+		face := record.Face{Images: []record.Image{{Type: record.ImageFullFrontal, Media: record.MediaJPEG2000, Width: 24, Height: 16, ColourSpace: 1, Source: 2, Data: data}}}
+		dg2, err := EncodeDG2(face)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dg2
+	}
+	for _, name := range []string{"tiny.jp2", "tiny.j2k"} {
+		data, err := os.ReadFile("../../biometrics/testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown, err := Picture(of(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := biometrics.Decode(shown)
+		if err != nil || got.Media != biometrics.JPEG || got.Bounds() != image.Rect(0, 0, 24, 16) {
+			t.Fatalf("%s: %v, %v", name, got.Bounds(), err)
+		}
+		want, err := biometrics.Decode(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine, theirs := biometrics.Grey(got), biometrics.Grey(want)
+		for i, v := range theirs.Pix {
+			if d := int(v) - int(mine.Pix[i]); d < -12 || d > 12 {
+				t.Fatalf("%s: pixel %d is %d, want %d", name, i, mine.Pix[i], v)
+			}
+		}
+		large := bytes.Clone(data) // 4000 x 4000 in 4 tiles at most, with as many said to be there
+		i := bytes.Index(large, []byte("\xff\x4f\xff\x51")) + 8
+		binary.BigEndian.PutUint32(large[i:], 4000)
+		binary.BigEndian.PutUint32(large[i+4:], 4000)
+		for why, bad := range map[string][]byte{"cut off": data[:len(data)-5], "too large": large, "WSQ": smallPrint(t, 1)} {
+			if picture, err := Picture(of(bad)); err == nil {
+				t.Errorf("%s, %s: %d bytes are shown", name, why, len(picture))
+			}
+		}
 	}
 }

@@ -1,16 +1,22 @@
 package lds
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"image/jpeg"
 
 	"cardstation/biometrics"
-	"cardstation/biometrics/record"
 )
 
-// Picture gives the portrait of data group 2, the JPEG of its first face, for a
-// screen: its header keeps within the limits of biometrics.Decode. JPEG 2000 is an
-// error, as most screens do not show it.
+// mostShown is how many pixels of a face in JPEG 2000 are decoded, which is more than a
+// document's picture has: a chip of 100 kB can claim, and have, many more.
+const mostShown = 4 << 20
+
+// Picture gives the portrait of data group 2, its first face, as a JPEG for a screen: one
+// in JPEG as it stands, where its header keeps within the limits of biometrics.Decode, and
+// one in JPEG 2000, which most screens do not show, coded anew. The record's word for
+// what it is does not count, but the picture's first bytes.
 func Picture(dg2 []byte) ([]byte, error) {
 	faces, err := DecodeDG2(dg2)
 	if err != nil {
@@ -19,16 +25,37 @@ func Picture(dg2 []byte) ([]byte, error) {
 	if len(faces) == 0 || len(faces[0].Images) == 0 {
 		return nil, errors.New("DG2 has no picture")
 	}
-	im := faces[0].Images[0]
-	if im.Media != record.MediaJPEG {
-		return nil, fmt.Errorf("the picture of DG2 is in %s, which is not shown here", im.Media)
-	}
-	media, err := biometrics.Peek(im.Data)
-	if err == nil && media != biometrics.JPEG {
-		err = fmt.Errorf("it is in %s", media)
+	data := faces[0].Images[0].Data
+	media, err := biometrics.Peek(data)
+	switch {
+	case err != nil:
+	case media == biometrics.JPEG:
+		return data, nil
+	case media == biometrics.JPEG2000:
+		data, err = recoded(data)
+	default:
+		err = fmt.Errorf("it is in %s, which is not shown here", media)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the picture of DG2: %w", err)
 	}
-	return im.Data, nil
+	return data, nil
+}
+
+// recoded makes a JPEG of JPEG 2000.
+func recoded(data []byte) ([]byte, error) {
+	h, err := biometrics.ReadHeader2000(data)
+	if err != nil {
+		return nil, err
+	}
+	if h.Width*h.Height > mostShown {
+		return nil, fmt.Errorf("%w: %d x %d pixels in JPEG 2000, the limit for a screen is %d in all", biometrics.ErrTooLarge, h.Width, h.Height, mostShown)
+	}
+	img, err := biometrics.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = jpeg.Encode(&out, img.Image, &jpeg.Options{Quality: 92})
+	return out.Bytes(), err
 }

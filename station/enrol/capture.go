@@ -53,7 +53,7 @@ func (d *Desk) Capture(ctx context.Context, by station.Person, id string, slot s
 func (d *Desk) judge(slot station.Slot, frame capture.Frame, missing []station.Missing, what string) (station.Capture, image.Image, error) {
 	img, err := biometrics.Decode(frame.Data)
 	if err != nil {
-		return station.Capture{}, nil, &station.Error{Kind: station.Correct, What: what, Err: err, Hint: "give a " + biometrics.Formats + " image"}
+		return station.Capture{}, nil, &station.Error{Kind: station.Correct, What: what, Err: err, Hint: biometrics.Remedy(err)}
 	}
 	ppi := frame.PPI
 	if ppi == 0 {

@@ -9,6 +9,7 @@ import (
 	"encoding/asn1"
 	"encoding/binary"
 	"math/big"
+	"os"
 	"testing"
 
 	"cardstation/devices/card/access"
@@ -34,6 +35,9 @@ func (d *den) bombs() []attack {
 			s.chip.put(lds.Files{lds.DG2: portraitOf(claiming(60000, 60000))})
 		}),
 		d.hides("picture that claims 4000 x 16000 pixels in many passes", station.Valid, signed(lds.DG2, portraitOf(bytes.Replace(claiming(4000, 16000), []byte{0xFF, 0xC0}, []byte{0xFF, 0xC2}, 1)))),
+		d.hides("JPEG 2000 that claims 2^31 x 2^31 pixels, signed", station.Valid, signed(lds.DG2, portraitOf(claiming2000(1<<31)))),
+		d.hides("JPEG 2000 of 3000 x 3000 pixels in 200 bytes, signed", station.Valid, signed(lds.DG2, portraitOf(claiming2000(3000)))),
+		d.hides("JPEG 2000 of 2000 x 2000 pixels, of which hardly any are there, signed", station.Valid, signed(lds.DG2, portraitOf(broken2000(2000)))),
 		d.hides("picture that is a web page", station.Valid, signed(lds.DG2, portraitOf([]byte("<svg onload=alert(1)>")))),
 		d.hides("DG2 of 60,000 data objects in each other", station.Valid, signed(lds.DG2, nested(0x75, 0x7F61, 15000))),
 		d.deceives("EF.COM of 60,000 data objects in each other", station.NotValid, lds.CheckCommon, failed, func(s *scene) { s.puppet().files[lds.COM] = nested(0x60, 0x30, 15000) }),
@@ -87,6 +91,26 @@ func claiming(width, height uint16) []byte {
 	binary.BigEndian.PutUint16(jpeg[at+5:], height)
 	binary.BigEndian.PutUint16(jpeg[at+7:], width)
 	return jpeg
+}
+
+// claiming2000 is a picture in JPEG 2000 with other sides in its header, those of its one
+// tile, too.
+func claiming2000(side uint32) []byte {
+	b := must(os.ReadFile("../../biometrics/testdata/tiny.j2k"))
+	for _, at := range []int{8, 12, 24, 28} { // ISO/IEC 15444-1, A.5.1
+		binary.BigEndian.PutUint32(b[at:], side)
+	}
+	return b
+}
+
+// broken2000 is one whose coded data is none.
+func broken2000(side uint32) []byte {
+	b := claiming2000(side)
+	data := b[bytes.Index(b, []byte{0xFF, 0x93})+2 : len(b)-2] // behind SOD, A.4.3
+	for i := range data {
+		data[i] = 0xFE
+	}
+	return b
 }
 
 // nested is data objects in each other, n deep, in one with the outer tag.
