@@ -21,7 +21,7 @@ import (
 // fingerCmd groups what works on fingerprint images without a station. An image is a
 // PNG, a JPEG or a WSQ.
 type fingerCmd struct {
-	Decode   fingerDecodeCmd   `cmd:"" help:"Turn a WSQ file into a PNG."`
+	Decode   fingerDecodeCmd   `cmd:"" help:"Turn a WSQ or JPEG 2000 file into a PNG."`
 	Encode   fingerEncodeCmd   `cmd:"" help:"Turn an image into a WSQ file and say what it lost."`
 	Assess   fingerAssessCmd   `cmd:"" help:"Hold a print against the desk's gate: exit 0 accepted, 3 refused."`
 	Stitch   fingerStitchCmd   `cmd:"" help:"Make one print out of the frames of a rolling finger, and hold it against the desk's gate: exit 0 accepted, 3 refused."`
@@ -63,7 +63,7 @@ func loadPrint(path string, ppi int) (biometrics.Image, error) {
 	}
 	img, err := biometrics.Decode(data)
 	if err != nil {
-		return img, &station.Error{Kind: station.Correct, What: "image " + path, Err: err, Hint: "give a " + biometrics.Formats + " file"}
+		return img, &station.Error{Kind: station.Correct, What: "image " + path, Err: err, Hint: biometrics.Remedy(err)}
 	}
 	if ppi != 0 {
 		img.PPI = ppi
@@ -97,7 +97,7 @@ func shownPPI(ppi int) string {
 }
 
 type fingerDecodeCmd struct {
-	In  string `arg:"" type:"existingfile" help:"WSQ file."`
+	In  string `arg:"" type:"existingfile" help:"WSQ or JPEG 2000 file."`
 	Out string `arg:"" help:"PNG file."`
 }
 
@@ -106,8 +106,8 @@ func (c *fingerDecodeCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	if img.Media != biometrics.WSQ {
-		return &station.Error{Kind: station.Correct, What: c.In + " is " + img.Media + ", not WSQ", Hint: "stationd finger encode makes a WSQ"}
+	if img.Media != biometrics.WSQ && img.Media != biometrics.JPEG2000 {
+		return &station.Error{Kind: station.Correct, What: c.In + " is " + img.Media + ", not WSQ or JPEG 2000", Hint: "stationd finger encode makes a WSQ"}
 	}
 	if err := savePNG(c.Out, img, img.PPI); err != nil {
 		return err

@@ -133,7 +133,7 @@ func (r record) frame(dir string, files paths, ppi int) (capture.Frame, error) {
 		}
 		img, err := biometrics.Decode(data)
 		if err != nil {
-			return f, &station.Error{Kind: station.Correct, What: "image " + name, Err: err, Hint: "give a " + biometrics.Formats + " file"}
+			return f, &station.Error{Kind: station.Correct, What: "image " + name, Err: err, Hint: biometrics.Remedy(err)}
 		}
 		f.Data, f.Media = data, img.Media
 		if img.PPI > 0 {

@@ -23,14 +23,20 @@ import (
 	"cardstation/station"
 )
 
-// rollingScanner is the simulated scanner of the command line behind its service; it counts the
-// streams that are asked of it.
+// rollingScanner is the simulated scanner of the command line behind its service.
 func rollingScanner(t *testing.T) (sensor func(station.Slot) (capture.Sensor, bool), streams *atomic.Int32) {
 	t.Helper()
 	o, err := (&synthScannerCmd{Seed: 1}).options()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return behindSBI(t, o)
+}
+
+// behindSBI is a simulated scanner behind its service; it counts the streams that are asked of
+// it.
+func behindSBI(t *testing.T, o sbi.SimulatorOptions) (sensor func(station.Slot) (capture.Sensor, bool), streams *atomic.Int32) {
+	t.Helper()
 	device, err := sbi.NewSimulator(o)
 	if err != nil {
 		t.Fatal(err)

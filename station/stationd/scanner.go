@@ -192,6 +192,8 @@ func picture(frame capture.Frame, slot station.FingerSlot) (capture.Frame, error
 		frame.Media = "image/jpeg"
 	case records.WSQ:
 		frame.Media = "image/wsq"
+	case records.JPEG2000, records.JPEG2000Lossless:
+		frame.Media = "image/jp2"
 	case records.Raw:
 		if v.Depth != 8 || len(v.Data) != int(v.Width)*int(v.Height) {
 			return wrong(fmt.Errorf("raw image of %d bits and %d bytes for %dx%d pixels", v.Depth, len(v.Data), v.Width, v.Height))
@@ -203,7 +205,7 @@ func picture(frame capture.Frame, slot station.FingerSlot) (capture.Frame, error
 		frame.Media = "image/png"
 	default:
 		return capture.Frame{}, &station.Error{Kind: station.Correct, What: "record of the fingerprint scanner", Err: fmt.Errorf("its image is %s, which is not read here", v.Compression),
-			Hint: "have the scanner's service set to give PNG, WSQ or raw images (in its maker's settings): capturing again will not help"}
+			Hint: "have the scanner's service set to give JPEG 2000, PNG, WSQ or raw images (in its maker's settings): capturing again will not help"}
 	}
 	return frame, nil
 }

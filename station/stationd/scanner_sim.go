@@ -225,7 +225,7 @@ func recorded(img biometrics.Image, data []byte, p biometrics.Position, s sbi.Sh
 	if s.HalvePPI {
 		ppi /= 2
 	}
-	coded := map[string]records.Compression{biometrics.PNG: records.PNG, biometrics.JPEG: records.JPEG, biometrics.WSQ: records.WSQ}[img.Media]
+	coded := map[string]records.Compression{biometrics.PNG: records.PNG, biometrics.JPEG: records.JPEG, biometrics.JPEG2000: records.JPEG2000, biometrics.WSQ: records.WSQ}[img.Media]
 	impression := biometrics.LivePlain
 	if s.Impression == sbi.Rolled {
 		impression = biometrics.LiveRolled
