@@ -33,7 +33,7 @@ var (
 	ErrTooLarge    = errors.New("image is too large")
 	ErrDamaged     = errors.New("image is damaged or cut off")
 	ErrUnsupported = errors.New("image is of a kind that is not read") // JPEG 2000 only
-	ErrNoDecoder   = errors.New("the program that reads JPEG 2000 is not on this machine")
+	ErrNoDecoder   = errors.New("a program for it is not on this machine")
 )
 
 // Remedy is what to do about an error of Decode.

@@ -31,48 +31,51 @@ func decodeJPEG2000(data []byte) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	suffix := ".j2k"
-	if bytes.HasPrefix(data, []byte(HeadJP2)) {
-		suffix = ".jp2"
-	}
-	out, err := h.decompress(data, suffix)
+	out, err := h.decompress(data)
 	if err != nil {
-		return Image{}, err
+		return Image{}, fmt.Errorf("decode JPEG 2000: %w", err)
 	}
 	img, err := readPNM(out, h.Width, h.Height)
-	return Image{Image: img, Media: JPEG2000, PPI: h.PPI}, err
+	if err != nil {
+		return Image{}, fmt.Errorf("decode JPEG 2000: %w", err)
+	}
+	return Image{Image: img, Media: JPEG2000, PPI: h.PPI}, nil
 }
 
 // decompress gives the picture as the program writes it, in a form of portable any map.
-func (h Header2000) decompress(data []byte, suffix string) ([]byte, error) {
+func (h Header2000) decompress(data []byte) ([]byte, error) {
 	limiter, program, err := decoders()
 	if err != nil {
 		return nil, err
 	}
+	in, out := "in.j2k", "out.ppm" // it tells by the name what it reads and writes
+	if bytes.HasPrefix(data, []byte(HeadJP2)) {
+		in = "in.jp2"
+	}
 	dir, err := os.MkdirTemp("", "cardstation-")
 	if err != nil {
-		return nil, fmt.Errorf("decode JPEG 2000: %w", err)
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	from, err := nameless(dir, "in"+suffix, 3)
+	from, err := nameless(dir, in, 3)
 	if err != nil {
-		return nil, fmt.Errorf("decode JPEG 2000: %w", err)
+		return nil, err
 	}
 	defer from.Close()
-	to, err := nameless(dir, "out.ppm", 4)
+	to, err := nameless(dir, out, 4)
 	if err != nil {
-		return nil, fmt.Errorf("decode JPEG 2000: %w", err)
+		return nil, err
 	}
 	defer to.Close()
 	if _, err := from.Write(data); err != nil {
-		return nil, fmt.Errorf("decode JPEG 2000: %w", err)
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), decodeTime)
 	defer cancel()
 	pixels := h.Width * h.Height
 	most := 6*pixels + 256 // three samples of two bytes, and the header
 	if err := run(ctx, dir, []*os.File{from, to}, limiter, fmt.Sprintf("--as=%d", baseMemory+16*pixels*h.Components+len(data)), fmt.Sprintf("--fsize=%d", most),
-		fmt.Sprintf("--cpu=%d", decodeCPU), "--core=0", "--nofile=32", program, "-i", "in"+suffix, "-o", "out.ppm"); err != nil {
+		fmt.Sprintf("--cpu=%d", decodeCPU), "--core=0", "--nofile=32", program, "-i", in, "-o", out); err != nil {
 		return nil, err
 	}
 	return io.ReadAll(io.LimitReader(to, int64(most)))
@@ -119,11 +122,13 @@ func run(ctx context.Context, dir string, files []*os.File, program string, argu
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return damaged2000("it takes too long to decode")
-	case cmd.ProcessState == nil || strings.HasPrefix(string(said), "prlimit:"):
-		return fmt.Errorf("decode JPEG 2000: %w: %s", err, said.line())
+		return fmt.Errorf("%w: it takes too long", ErrDamaged)
+	case cmd.ProcessState == nil || strings.HasPrefix(string(said), "prlimit:"): // which did not come to the image
+		return fmt.Errorf("%w %.120q", err, string(said))
+	case said.fault() == "":
+		return fmt.Errorf("%w: opj_decompress ended with %w", ErrDamaged, err)
 	}
-	return damaged2000("%v: %s", err, said.line())
+	return fmt.Errorf("%w: %s", ErrDamaged, said.fault())
 }
 
 // head keeps the first of what a program says.
@@ -136,16 +141,10 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// line is the first error in it, or its first line, fit to be shown.
-func (h head) line() string {
-	lines := strings.Split(strings.TrimSpace(string(h)), "\n")
-	line := lines[0]
-	for _, l := range lines {
-		if text, ok := strings.CutPrefix(l, "[ERROR] "); ok {
-			line = text
-			break
-		}
-	}
+// fault is the first error in it, fit to be shown; empty where there is none.
+func (h head) fault() string {
+	_, line, _ := strings.Cut(string(h), "[ERROR] ")
+	line, _, _ = strings.Cut(line, "\n")
 	line = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return -1
@@ -163,7 +162,7 @@ var anyMap = regexp.MustCompile(`^P([56])\n(?:#[^\n]{0,80}\n)?([0-9]{1,5}) ([0-9
 func readPNM(b []byte, width, height int) (image.Image, error) {
 	m := anyMap.FindSubmatch(b)
 	if m == nil {
-		return nil, damaged2000("it decodes to neither grey nor three colours")
+		return nil, fmt.Errorf("%w: it comes to neither grey nor three colours", ErrDamaged)
 	}
 	w, _ := strconv.Atoi(string(m[2]))
 	h, _ := strconv.Atoi(string(m[3]))
@@ -177,7 +176,7 @@ func readPNM(b []byte, width, height int) (image.Image, error) {
 		wide = 2
 	}
 	if w != width || h != height || most < 1 || most > 0xFFFF || len(b) != w*h*channels*wide {
-		return nil, damaged2000("it decodes to %d x %d pixels of %d samples in %d bytes", w, h, channels, len(b))
+		return nil, fmt.Errorf("%w: it comes to %d x %d pixels of %d samples in %d bytes", ErrDamaged, w, h, channels, len(b))
 	}
 	if b = eightBits(b, most); channels == 1 {
 		return &image.Gray{Pix: b, Stride: w, Rect: image.Rect(0, 0, w, h)}, nil

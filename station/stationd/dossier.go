@@ -53,7 +53,7 @@ func (d dossier) transaction() (itl.Enrolment, error) {
 	}
 	if photo, ok := slots[station.Portrait]; ok {
 		if photo.Media == biometrics.WSQ {
-			return e, &station.Error{Kind: station.Correct, What: "portrait in WSQ, which is for fingers", Hint: "give a PNG or JPEG file"}
+			return e, &station.Error{Kind: station.Correct, What: "portrait in WSQ, which is for fingers", Hint: "give a PNG, JPEG or JPEG 2000 file"}
 		}
 		e.Faces = []itl.Face{{Image: photo.data, At: photo.At, Pose: "F"}}
 	}
