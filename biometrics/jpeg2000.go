@@ -119,7 +119,7 @@ func nextBox(b []byte) (kind string, body, rest []byte, ok bool) {
 
 // boxes reads the JP2 header box (I.5.3).
 func (h *Header2000) boxes(b []byte) error {
-	be := binary.BigEndian
+	be, coloured := binary.BigEndian, false
 	for len(b) > 0 {
 		kind, body, rest, ok := nextBox(b)
 		if !ok {
@@ -128,8 +128,9 @@ func (h *Header2000) boxes(b []byte) error {
 		switch {
 		case kind == "ihdr" && len(body) == 14: // I.5.3.1
 			h.Height, h.Width, h.Components = int(be.Uint32(body)), int(be.Uint32(body[4:])), int(be.Uint16(body[8:]))
-		case kind == "colr" && len(body) >= 7 && body[0] == 1: // I.5.3.3
-			if space := be.Uint32(body[3:]); space < 16 || space > 18 { // sRGB, grey, sYCC
+		case kind == "colr" && !coloured: // I.5.3.3: the first one counts
+			coloured = true
+			if space := enumerated(body); space != 0 && (space < 16 || space > 18) { // sRGB, grey, sYCC
 				h.odd = fmt.Sprintf("colour space %d", space)
 			}
 		case kind == "pclr": // I.5.3.4
@@ -144,6 +145,15 @@ func (h *Header2000) boxes(b []byte) error {
 		b = rest
 	}
 	return nil
+}
+
+// enumerated is the colour space that a colour specification box names by number, 0 where
+// it describes one by a profile.
+func enumerated(b []byte) uint32 {
+	if len(b) < 7 || b[0] != 1 {
+		return 0
+	}
+	return binary.BigEndian.Uint32(b[3:])
 }
 
 // capturePPI reads the capture resolution box (I.5.3.7.1): points a metre, vertical and

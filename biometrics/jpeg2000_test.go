@@ -110,6 +110,7 @@ func TestHeadersOfJPEG2000AreRead(t *testing.T) {
 		{"19685 points a metre", boxed(jp2, "res ", captured(19685, 1, 19685, 1, 0, 0)), 3, 500},
 		{"3937/100 of a thousand points a metre", boxed(jp2, "res ", captured(3937, 100, 3937, 100, 3, 3)), 3, 1000},
 		{"the same in two ways", boxed(jp2, "res ", captured(19685, 1, 1969, 1, 0, 1)), 3, 500},
+		{"a second word on its colours", boxed(jp2, "colr", []byte{1, 0, 0, 0, 0, 0, 12}), 3, 0},
 		{"behind that of a screen", boxed(jp2, "res ", append(display, captured(19685, 1, 19685, 1, 0, 0)...)), 3, 500},
 		{"unlike both ways", boxed(jp2, "res ", captured(19685, 1, 39370, 1, 0, 0)), 3, 0},
 		{"over nothing", boxed(jp2, "res ", captured(19685, 0, 19685, 0, 0, 0)), 3, 0},
