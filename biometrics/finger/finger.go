@@ -288,12 +288,13 @@ func (s *sheet) texture(f field) {
 		}
 	}
 	period, contrast, clarity, mean := median(periods)*mm, 2*math.Sqrt2*median(stds), median(clarities), median(means)
+	local := median(locals)
 	s.note("ridge-period", period, "mm")
 	s.note("contrast", contrast, "")
 	s.note("clarity", clarity, "")
 	s.note("brightness", mean, "")
 	s.note("orientation-certainty", median(certainties), "")
-	s.note("local-clarity", median(locals), "")
+	s.note("local-clarity", local, "")
 	s.note("ridge-share", 100*average(duties), "%")
 	s.note("ridge-valley-ratio", thick.mean(), "")
 	s.note("ridge-valley-uniformity", thick.spread(), "")
@@ -306,8 +307,11 @@ func (s *sheet) texture(f field) {
 	if contrast < leastContrast {
 		s.fault("contrast", "The ridges hardly stand out: moisten a dry finger or press a little more, clean the platen, and capture again.")
 	}
-	if clarity < leastMedianClarity {
+	switch {
+	case clarity < leastMedianClarity:
 		s.fault("unclear", "Ridges and valleys run into each other: clean and dry the finger, hold it still, and capture again.")
+	case local < leastLocal:
+		s.fault("unclear", "The ridges are lost in grain: clean the platen, set the scanner to its full quality, and capture again.")
 	}
 	if ground, ok := f.ground(); ok && ground < mean {
 		s.fault("inverted", "The ridges are lighter than the ground: set the scanner to dark ridges on white.")

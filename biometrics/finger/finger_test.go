@@ -224,6 +224,7 @@ func TestPlantedFaultsAreRefused(t *testing.T) {
 		{"left half only", rolled, filled(clone(index), image.Rect(w/2, 0, w, h), 250), "print-size"},
 		{"right half only", rolled, filled(clone(index), image.Rect(0, 0, w/2, h), 250), "print-size"},
 		{"tip only", rolled, filled(clone(index), image.Rect(0, h*2/5, w, h), 250), "print-size"},
+		{"grain", rolled, grainy(index, 110), "unclear"},
 		{"out of focus", rolled, imaging.Blur(index, 6), "no-print"},
 		{"light on dark", rolled, mapped(index, func(v float64) float64 { return 255 - v }), "inverted"},
 		{"one finger lifted", four, filled(clone(slap), image.Rect(0, 0, 400, 1500), 246), "too-few"},
@@ -239,6 +240,12 @@ func TestPlantedFaultsAreRefused(t *testing.T) {
 			t.Errorf("%s: score %d of a refused picture", c.name, q.Score)
 		}
 	}
+}
+
+// grainy adds noise of a standard deviation.
+func grainy(g *image.Gray, deviation float64) *image.Gray {
+	rng := rand.New(rand.NewPCG(5, 5))
+	return mapped(g, func(v float64) float64 { return v + deviation*rng.NormFloat64() })
 }
 
 // onSheet lays a picture on a white sheet.

@@ -14,6 +14,7 @@ const (
 	mostPeriod         = 0.80 // mm
 	leastContrast      = 28.0 // grey values between ridge and valley
 	leastMedianClarity = 0.55
+	leastLocal         = 0.75 // local clarity: good and hard prints of package synth have 0.81 and more
 	mostBlack          = 0.25 // of the print
 	leastBlack         = 80.0 // mm2 of black that are ink rather than a hole in the paper
 )
