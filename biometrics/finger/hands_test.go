@@ -54,6 +54,10 @@ func TestAFaultIsSaidAsSoonAsItShows(t *testing.T) {
 		h := hand{loads: map[string]int{}}
 		for _, i := range c.slots {
 			got := h.take(t, fmt.Sprint(i), c.captures[i])
+			hand, got := byLoops(got)
+			if hand && c.code != "hands-swapped" || i == 0 && !hand && c.code == "hands-swapped" {
+				t.Errorf("%s, at slot %d: looks like the other hand: %v", c.name, i, hand)
+			}
 			switch {
 			case i == c.at && i != 0:
 				if len(got) != 1 || got.Clear() || got[0].Code != c.code || !slices.Equal(named(got[0], c.slots), c.blamed) {
@@ -76,6 +80,18 @@ func TestAFaultIsSaidAsSoonAsItShows(t *testing.T) {
 			t.Errorf("%s: what was read of the roll: %v, %d minutiae", c.name, ok, len(r.Template.Minutiae))
 		}
 	}
+}
+
+// byLoops takes out what is said of a slap's loops.
+func byLoops(all finger.Findings) (said bool, others finger.Findings) {
+	for _, f := range all {
+		if f.Code == finger.CannotTell && strings.Contains(f.Text, "by its loops") {
+			said = true
+		} else {
+			others = append(others, f)
+		}
+	}
+	return said, others
 }
 
 // named are the slots that a finding names.

@@ -17,6 +17,7 @@ func (s *sequence) judge() {
 	s.repeats()
 	s.swaps()
 	s.doubts()
+	s.loops()
 }
 
 // numbers reports pictures with another number of fingers, and by the rolls which are absent.
@@ -268,6 +269,19 @@ func (s *sequence) doubts() {
 				s.report(CannotTell, []int{roll.capture}, "It cannot be told whether %s is the finger in %s: look at both, and roll the %v again where in doubt.",
 					s.name(roll.capture), s.name(flat.capture), roll.position)
 			}
+		}
+	}
+}
+
+// loops notes a slap whose loops open as the other hand's do, while no roll has said whose it is.
+func (s *sequence) loops() {
+	for i, c := range s.captures {
+		own, other, odds := "left", "right", s.right[i]
+		if c.Position == biometrics.RightFour {
+			own, other, odds = other, own, -odds
+		}
+		if odds >= sureHand && len(c.Position.Fingers()) == 4 && !s.blamed[i] && s.vote(i) == (votes{}) {
+			s.report(CannotTell, []int{i}, "%s looks like the %s hand, by its loops: take it again unless it was the %s hand.", capital(s.name(i)), other, own)
 		}
 	}
 }

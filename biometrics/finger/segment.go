@@ -15,7 +15,10 @@ type Segment struct {
 	Position biometrics.Position
 	Box      image.Rectangle // in pixels of the picture
 	Angle    float64         // degrees by which the finger leans to the right of the picture
-	cells    []image.Rectangle
+	// Opens is by how many degrees the finger's loop opens to the right of its own length, below
+	// zero to the left; 0 where it has none, or none that is sure.
+	Opens float64
+	cells []image.Rectangle
 }
 
 // countError says that a picture shows another number of fingers than it should.
@@ -32,9 +35,9 @@ func (e countError) Error() string {
 // picture to the right (see biometrics.Position.Fingers; leave out what is missing). ppi is
 // as for Extract. It is an error where fewer are seen, or clearly more.
 //
-// Which hand it is, Find takes as said. The heights of the fingertips do not tell: in one of
-// the two slaps of the real card the index finger stands lower than the little one. Sequence
-// tells it by the rolls.
+// Which hand it is, Find takes as said; RightHand tells by the loops, Sequence by the rolls. The
+// heights of the fingertips do not tell: in one of the two slaps of the real card the index
+// finger stands lower than the little one.
 func Find(img image.Image, ppi int, expected []biometrics.Position) ([]Segment, error) {
 	g, err := grey500(img, ppi)
 	if err != nil {
@@ -56,10 +59,14 @@ func Find(img image.Image, ppi int, expected []biometrics.Position) ([]Segment, 
 	tips = f.widen(ridges, tips[:len(expected)])
 	slices.SortStableFunc(tips, func(a, b region) int { return cmp.Compare(a.box.Min.X+a.box.Max.X, b.box.Min.X+b.box.Max.X) })
 	scale := max(1, img.Bounds().Dx()/max(1, g.Bounds().Dx()))
+	d := f.directions().smoothed(1.2, f.whole(tips).on)
 	out := make([]Segment, len(tips))
 	for i, r := range tips {
 		out[i] = r.segment(f.w, scale, img.Bounds())
 		out[i].Position = expected[i]
+		if open := f.opens(d, f.whole(tips[i:i+1])); open != 0 {
+			out[i].open(open)
+		}
 	}
 	return out, nil
 }
@@ -93,6 +100,13 @@ func (r region) segment(w, scale int, within image.Rectangle) Segment {
 		s.cells = append(s.cells, pixels(image.Rectangle{at, at.Add(image.Pt(1, 1))}.Inset(-1)))
 	}
 	return s
+}
+
+// open takes the side to which the loop opens, from straight down in the picture.
+func (s *Segment) open(degrees float64) {
+	if degrees = math.Remainder(degrees+s.Angle, 360); math.Abs(degrees) >= leastOpen && math.Abs(degrees) <= 90 {
+		s.Opens = degrees
+	}
 }
 
 // lean is the angle of a region's middle line from upright, in degrees, to the right

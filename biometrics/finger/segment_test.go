@@ -4,12 +4,15 @@ import (
 	"image"
 	"image/draw"
 	"math"
+	"os"
+	"strconv"
 	"testing"
 
 	"github.com/disintegration/imaging"
 
 	"cardstation/biometrics"
 	"cardstation/biometrics/finger"
+	"cardstation/biometrics/synth"
 )
 
 // pads are places on the pads of the slaps of the real card, in pixels, read off by hand.
@@ -84,5 +87,45 @@ func TestAnotherNumberOfFingersIsAnError(t *testing.T) {
 	got, err := finger.Find(gone, 500, three)
 	if err != nil || len(got) != 3 || got[0].Position != biometrics.LeftRing {
 		t.Errorf("without the little finger: %v, %v", got, err)
+	}
+}
+
+// TestTheHandOfASlapIsSeenByItsLoops reads the slaps of as many people as CARDSTATION_HANDS says,
+// and the real ones, as they are and mirrored.
+func TestTheHandOfASlapIsSeenByItsLoops(t *testing.T) {
+	people, _ := strconv.Atoi(os.Getenv("CARDSTATION_HANDS"))
+	people = max(people, 5)
+	odds := func(img image.Image) float64 {
+		found, err := finger.Find(img, 500, biometrics.RightFour.Fingers())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return finger.RightHand(found)
+	}
+	sure := 0
+	for n := range people {
+		hands := synth.Grow(uint64(9000 + n))
+		for p, sign := range map[biometrics.Position]float64{biometrics.RightFour: 1, biometrics.LeftFour: -1} {
+			img, err := biometrics.Decode(hands.Capture(p, false, uint64(n)).PNG)
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch v := sign * odds(img); {
+			case v > 4.5:
+				sure++
+			case v < -4.5:
+				t.Errorf("person %d, %v: %.1f for the other hand", n, p, -v)
+			}
+		}
+	}
+	t.Logf("%d of %d slaps are sure of their hand", sure, 2*people)
+	if 5*sure < 2*people {
+		t.Errorf("%d of %d slaps are sure of their hand", sure, 2*people)
+	}
+	right, left := realPrint(t, 14), realPrint(t, 11)
+	a, b, c := odds(right), odds(left), odds(imaging.FlipH(right))
+	t.Logf("real: right %.1f, left %.1f, the right one mirrored %.1f", a, b, c)
+	if a <= 0 || b > 0 || c >= 0 {
+		t.Errorf("real: right %.1f, left %.1f, the right one mirrored %.1f", a, b, c)
 	}
 }

@@ -114,7 +114,7 @@ func (h *Hands) Check(captures []SequenceCapture) (Findings, error) {
 				h.rolls[p.position] = Rolled{p.template, p.print}
 			}
 		}
-		s.counts = append(s.counts, r.count)
+		s.counts, s.right = append(s.counts, r.count), append(s.right, r.right)
 	}
 	h.scores = s.compare(h.scores)
 	s.judge()
@@ -125,6 +125,7 @@ func (h *Hands) Check(captures []SequenceCapture) (Findings, error) {
 type reading struct {
 	pieces []piece
 	count  countError // all 0 where the number of fingers is right
+	right  float64    // see RightHand
 }
 
 // piece is one finger of one picture.
@@ -142,6 +143,7 @@ type sequence struct {
 	captures []SequenceCapture
 	pieces   []piece
 	counts   []countError // by capture
+	right    []float64    // by capture: see RightHand
 	scores   [][]float64  // of pieces, both ways the same
 	found    Findings
 	blamed   map[int]bool // captures that a finding explains
@@ -196,12 +198,10 @@ func (s *sequence) read(known map[string]reading) ([]reading, error) {
 	}
 	bands(len(fresh), func(k int) {
 		i := fresh[k]
-		r := reading{}
-		r.pieces, errs[i] = s.fingers(i)
-		if errors.As(errs[i], &r.count) {
+		out[i], errs[i] = s.fingers(i)
+		if errors.As(errs[i], &out[i].count) {
 			errs[i] = nil
 		}
-		out[i] = r
 	})
 	var pieces []*piece
 	for _, i := range fresh {
@@ -218,32 +218,32 @@ func (s *sequence) read(known map[string]reading) ([]reading, error) {
 
 // fingers cuts one picture. With another number of fingers than expected, those that are
 // seen come without a position, beside the error.
-func (s *sequence) fingers(i int) ([]piece, error) {
+func (s *sequence) fingers(i int) (r reading, err error) {
 	c := s.captures[i]
 	img := c.Image
 	if img == nil && c.Load != nil {
-		var err error
 		if img, err = c.Load(); err != nil {
-			return nil, err
+			return r, err
 		}
 	}
 	g, err := grey500(img, c.PPI)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	if len(c.Position.Fingers()) == 1 {
-		return []piece{{position: c.Position, rolled: c.Rolled, grey: g}}, nil
+		r.pieces = []piece{{position: c.Position, rolled: c.Rolled, grey: g}}
+		return r, nil
 	}
 	segments, err := Find(g, 500, s.expected(i))
 	var count countError
 	if errors.As(err, &count) && count.seen > 0 {
 		segments, _ = Find(g, 500, make([]biometrics.Position, count.seen))
 	}
-	var out []piece
 	for _, one := range segments {
-		out = append(out, piece{position: one.Position, grey: one.Cut(g)})
+		r.pieces = append(r.pieces, piece{position: one.Position, grey: one.Cut(g)})
 	}
-	return out, err
+	r.right = RightHand(segments)
+	return r, err
 }
 
 // extract reads the finger.

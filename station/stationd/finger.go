@@ -309,6 +309,7 @@ type cutFinger struct {
 	Width    int     `json:"width"`
 	Height   int     `json:"height"`
 	Angle    float64 `json:"angle"`
+	Opens    float64 `json:"opens,omitempty"` // see finger.Segment
 }
 
 func (c *fingerSegmentCmd) Run(s *session) error {
@@ -335,7 +336,7 @@ func (c *fingerSegmentCmd) Run(s *session) error {
 	for _, f := range segments {
 		drawn.box(f.Box.Sub(img.Bounds().Min), red)
 		one := cutFinger{int(f.Position), f.Position.String(), filepath.Join(c.Out, slug(f.Position)+".png"),
-			f.Box.Min.X - img.Bounds().Min.X, f.Box.Min.Y - img.Bounds().Min.Y, f.Box.Dx(), f.Box.Dy(), f.Angle}
+			f.Box.Min.X - img.Bounds().Min.X, f.Box.Min.Y - img.Bounds().Min.Y, f.Box.Dx(), f.Box.Dy(), f.Angle, f.Opens}
 		if err := savePNG(one.File, f.Cut(img), img.PPI); err != nil {
 			return err
 		}
@@ -349,6 +350,10 @@ func (c *fingerSegmentCmd) Run(s *session) error {
 	return s.show(all, func(w io.Writer) {
 		for _, f := range all {
 			fmt.Fprintf(w, "%s: %s, %d x %d pixels at %d, %d, leans %+.0f degrees\n", f.File, f.Name, f.Width, f.Height, f.Left, f.Top, f.Angle)
+		}
+		if odds := finger.RightHand(segments); odds != 0 {
+			hand := map[bool]string{true: "right", false: "left"}[odds > 0]
+			fmt.Fprintf(w, "by its loops it is the %s hand, at %.0f to 1\n", hand, math.Exp(math.Abs(odds)))
 		}
 	})
 }
