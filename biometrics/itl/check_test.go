@@ -66,6 +66,8 @@ func TestFaultsAreNamedByTheirField(t *testing.T) {
 		{"1.003: record 1: counts \"3\" records", set(1, 3, "1\x1f3\x1e2\x1f00")},
 		{"1.003: record 1: lists record 3 as Type-14, it is Type-4", set(1, 3, "1\x1f8\x1e2\x1f00\x1e14\x1f01")},
 		{"1.003: record 1: lists record 2 with IDC 7", set(1, 3, "1\x1f8\x1e2\x1f07")},
+		{"1.003: record 1: tells of no record", func(_ testing.TB, made *Transaction) { made.Records = made.Records[:1] }},
+		{"1.003: record 1: lists record 2 as Type-23, which is reserved", func(_ testing.TB, made *Transaction) { made.Records[1].Type = 23 }},
 		{"1.005: record 1: says \"20261322\"", set(1, 5, "20261322")},
 		{"1.011: record 1: says 00.00, and records of fixed resolution", set(1, 11, "00.00")},
 		{"1.014", set(1, 14, "20261122")},

@@ -38,6 +38,9 @@ func (c *checker) header(t Transaction) {
 	}
 }
 
+// lastType is the last record type before 98 and 99 that means anything (table of record types).
+const lastType = 22
+
 // content checks 1.003 against the records.
 func (c *checker) content(t Transaction) {
 	f, ok := c.record.Get(3)
@@ -54,12 +57,18 @@ func (c *checker) content(t Transaction) {
 	if len(entries) != len(there) {
 		c.fault(3, "lists %d records, %d are there", len(entries), len(there))
 	}
+	if len(there) == 0 {
+		c.fault(3, "tells of no record behind the Type-1 record, 1 to 999 are wanted")
+	}
 	for i := range min(len(entries), len(there)) {
 		e, r := entries[i], there[i]
 		if e.recordType != r.Type {
 			c.fault(3, "lists record %d as Type-%d, it is Type-%d", i+2, e.recordType, r.Type)
 		} else if e.idc != r.IDC() {
 			c.fault(3, "lists record %d with IDC %d, it has %d", i+2, e.idc, r.IDC())
+		}
+		if r.Type > lastType && r.Type < 98 {
+			c.fault(3, "lists record %d as Type-%d, which is reserved", i+2, r.Type)
 		}
 	}
 }
