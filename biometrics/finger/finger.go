@@ -172,6 +172,7 @@ func (s *sheet) frame(img image.Image) bool {
 	s.note("image-height", h, "mm")
 	if w < s.limit.frameW || h < s.limit.frameH {
 		s.fault("image-size", "The picture is %.0f x %.0f mm, too small for %v: capture at least %.0f x %.0f mm.", w, h, s.Position, s.limit.frameW, s.limit.frameH)
+		s.believable(s.period(measure(s.grey(img)))) // a wrong resolution makes it small
 		return false
 	}
 	return true
@@ -179,6 +180,33 @@ func (s *sheet) frame(img image.Image) bool {
 
 // mostChroma is the mean colourfulness that a scan of a print stays below.
 const mostChroma = 12
+
+// grey is the picture in grey at 500 ppi.
+func (s *sheet) grey(img image.Image) *image.Gray {
+	g := biometrics.Grey(img)
+	if s.half() {
+		g = halve(g)
+	}
+	return g
+}
+
+// period is that of the ridges anywhere in a picture, in mm; 0 where there are none.
+func (s *sheet) period(f field) float64 {
+	var periods []float64
+	for i, on := range f.ridges().clean().on {
+		if on && f.blocks[i].ridge {
+			periods = append(periods, f.blocks[i].period)
+		}
+	}
+	return median(periods) * mm
+}
+
+// believable holds the ridges' period against the declared resolution.
+func (s *sheet) believable(period float64) {
+	if period > 0 && (period < leastPeriod || period > mostPeriod) {
+		s.fault("resolution-implausible", "Ridges %.2f mm apart cannot be at %d pixels per inch: check the resolution of the scanner.", period, s.ppi)
+	}
+}
 
 func (s *sheet) colour(img image.Image) bool {
 	c := biometrics.Chroma(img)
@@ -192,10 +220,7 @@ func (s *sheet) colour(img image.Image) bool {
 
 // look measures the ridges and judges them.
 func (s *sheet) look(img image.Image) {
-	g := biometrics.Grey(img)
-	if s.half() {
-		g = halve(g)
-	}
+	g := s.grey(img)
 	f := measure(g)
 	ridges := f.ridges().clean()
 	all := ridges.regions()
@@ -301,9 +326,7 @@ func (s *sheet) texture(f field) {
 	if p := pressed(average(duties)); p.Code != "" {
 		s.q.Advice = append(s.q.Advice, p)
 	}
-	if period < leastPeriod || period > mostPeriod {
-		s.fault("resolution-implausible", "Ridges %.2f mm apart cannot be at %d pixels per inch: check the resolution of the scanner.", period, s.ppi)
-	}
+	s.believable(period)
 	if contrast < leastContrast {
 		s.fault("contrast", "The ridges hardly stand out: moisten a dry finger or press a little more, clean the platen, and capture again.")
 	}

@@ -217,6 +217,7 @@ func TestPlantedFaultsAreRefused(t *testing.T) {
 		{"250 ppi said to be 500", rolled, onSheet(small, w, h), "resolution-implausible"},
 		{"1000 ppi said to be 500", rolled, imaging.Resize(index, 2*w, 0, imaging.Linear), "resolution-implausible"},
 		{"500 ppi said to be 1000", with(rolled, 1000, 0), onSheet(index, 2*w, 2*h), "resolution-implausible"},
+		{"500 ppi said to be 1000, which makes the picture small", with(rolled, 1000, 0), index, "resolution-implausible"},
 		{"a small picture", rolled, imaging.Crop(index, image.Rect(200, 200, 500, 500)), "image-size"},
 		{"a roll as a slap", four, index, "image-size"},
 		{"low contrast", rolled, mapped(index, func(v float64) float64 { return 200 + (v-128)*0.12 }), "contrast"},
