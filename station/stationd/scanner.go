@@ -184,6 +184,9 @@ func picture(frame capture.Frame, slot station.FingerSlot) (capture.Frame, error
 	if v.Position != 0 && int(v.Position) != slot.Position {
 		return wrong(fmt.Errorf("finger position %d instead of %d", v.Position, slot.Position))
 	}
+	if said := biometrics.Impression(v.Impression); said <= biometrics.NonLiveRolled && said.Rolled() != slot.Rolled { // other codes say of what kind the scanner is
+		return wrong(fmt.Errorf("impression %d, which is a %s print, where a %s one was asked for", v.Impression, howLaid(said.Rolled()), howLaid(slot.Rolled)))
+	}
 	frame.PPI, frame.Data = ppiOf(v), v.Data
 	switch v.Compression {
 	case records.PNG:
@@ -210,12 +213,21 @@ func picture(frame capture.Frame, slot station.FingerSlot) (capture.Frame, error
 	return frame, nil
 }
 
-// ppiOf is the image's resolution in pixels per inch, 0 where it is not said.
+func howLaid(rolled bool) string {
+	if rolled {
+		return "rolled"
+	}
+	return "plain"
+}
+
+// ppiOf is the image's resolution in pixels per inch, 0 where it is not said or is not one.
 func ppiOf(v records.FingerView) int {
-	switch v.Units {
-	case 1:
+	switch {
+	case v.ImageX != v.ImageY:
+		return 0
+	case v.Units == 1:
 		return int(v.ImageX)
-	case 2:
+	case v.Units == 2:
 		return int(float64(v.ImageX)*2.54 + 0.5)
 	}
 	return 0

@@ -158,3 +158,36 @@ func TestImagesThatAreNotReadAreNamed(t *testing.T) {
 		t.Errorf("%v, hint %q", err, station.HintOf(err))
 	}
 }
+
+// A record that says of its image what cannot be believed: not the impression that was asked
+// for, or two resolutions.
+func TestRecordsAreHeldAgainstWhatWasAskedFor(t *testing.T) {
+	index := example(1).frames["rolled-right-index"]
+	of := func(impression byte, change func(*records.FingerView)) (capture.Frame, error) {
+		t.Helper()
+		r, err := records.NewFinger(records.Finger2011, 2, impression, records.PNG, 800, 750, 500, index.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if change != nil {
+			change(&r.Views[0])
+		}
+		b, err := r.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return picture(capture.Frame{Data: b}, station.FingerSlot{Slot: "rolled-right-index", Position: 2, Rolled: true})
+	}
+	if f, err := of(1, nil); err != nil || f.PPI != 500 {
+		t.Errorf("%d ppi, %v", f.PPI, err)
+	}
+	if _, err := of(9, nil); err != nil { // a code that is no matter of rolled or plain
+		t.Error(err)
+	}
+	if _, err := of(0, nil); station.KindOf(err) != station.Retry || !strings.Contains(err.Error(), "a plain print, where a rolled one was asked for") {
+		t.Errorf("plain for rolled: %v", err)
+	}
+	if f, err := of(1, func(v *records.FingerView) { v.ImageY = 1000 }); err != nil || f.PPI != 0 {
+		t.Errorf("two resolutions: %d ppi, %v", f.PPI, err)
+	}
+}
