@@ -71,7 +71,7 @@ func (l *Line) Issue(ctx context.Context, reader string, c card.Card) (station.O
 	}
 	plan.ReadBack = plan.SOD != "" // by readBack, as an office would
 	l.set(reader, func(s *ReaderStatus) { s.Total = len(plan.Steps()) })
-	notes := newEvidence(func(step string) error { return l.cfg.Orders.Step(context.WithoutCancel(ctx), order, step) })
+	notes := newEvidence(func(step string) error { return l.note(ctx, order, step) })
 	made, err := personalize.Run(ctx, c, plan, func(step string) error {
 		l.set(reader, func(s *ReaderStatus) { s.Step, s.Done = step, s.Done+1 })
 		return notes.add(step)
@@ -105,6 +105,16 @@ func (l *Line) Issue(ctx context.Context, reader string, c card.Card) (station.O
 	l.set(reader, func(s *ReaderStatus) { s.State, s.Problem, s.Hint = ReaderDone, "", "" })
 	l.cfg.Log.Info("card issued", "reader", reader, "order", order.ID, "commands", made.Commands, "elapsed", order.Receipt.Elapsed.Round(time.Millisecond))
 	return order, nil
+}
+
+// note keeps that a step is done. That it could not be kept is the station's fault, not the chip's.
+func (l *Line) note(ctx context.Context, o station.Order, step string) error {
+	err := l.cfg.Orders.Step(context.WithoutCancel(ctx), o, step)
+	if ours := new(station.Error); err == nil || errors.As(err, &ours) {
+		return err
+	}
+	return &station.Error{Kind: station.StopLine, What: "note a step of order " + o.ID, Err: err,
+		Hint: "look after the station's disk; the card is resumed when it is put back"}
 }
 
 // failOrder gives the chip back untouched and the order to a person.

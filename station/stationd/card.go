@@ -316,7 +316,7 @@ type cardReadCmd struct {
 	Position *position `help:"Which finger it is."`
 	PPI      int       `name:"ppi" help:"Pixels per inch of the finger's picture, where it does not say."`
 
-	Dump string `placeholder:"DIR" help:"Folder for the files of the chip."`
+	Dump string `placeholder:"DIR" help:"Folder for the files of the chip; with --terminal the fingerprints are among them."`
 }
 
 // key is what opens the card.
