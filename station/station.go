@@ -93,10 +93,13 @@ const (
 // MaxAttempts is how often a capture may fail before a supervisor must decide.
 const MaxAttempts = 3
 
+// Presences are what Missing.Presence may say, as OSIA has them.
+var Presences = []string{"AMPUTATED", "BANDAGED", "DAMAGED"}
+
 // Missing describes one finger that cannot be captured.
 type Missing struct {
 	Position int    `json:"position"` // 1..10
-	Presence string `json:"presence"` // AMPUTATED, BANDAGED or DAMAGED, as OSIA has them
+	Presence string `json:"presence"` // one of Presences
 	Note     string `json:"note,omitempty"`
 }
 

@@ -13,9 +13,6 @@ import (
 	"cardstation/station"
 )
 
-// presences are OSIA's words for a finger that cannot be captured.
-var presences = []string{"AMPUTATED", "BANDAGED", "DAMAGED"}
-
 // Capture takes one image of a slot and judges it. Of the fingers, each slot
 // waits until those before it are done. missing describes the slot's fingers
 // that are not there. A refused image is no error: the answer says so and why. One that
@@ -245,7 +242,7 @@ func describes(slot station.Slot, missing []station.Missing, all bool, what stri
 			return correct(what, map[string]string{"missing": fmt.Sprintf("Position %d is not in this slot.", m.Position)})
 		case seen[m.Position]:
 			return correct(what, map[string]string{"missing": fmt.Sprintf("Position %d stands there twice.", m.Position)})
-		case !slices.Contains(presences, m.Presence):
+		case !slices.Contains(station.Presences, m.Presence):
 			return correct(what, map[string]string{"missing": "Presence is one of AMPUTATED, BANDAGED, DAMAGED."})
 		case len(m.Note) > 500:
 			return correct(what, map[string]string{"missing": "A note has at most 500 bytes."})

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"cardstation/biometrics"
@@ -89,6 +90,9 @@ func loadRecord(path string) (record, error) {
 	if err := dec.Decode(&r); err != nil {
 		return r, &station.Error{Kind: station.Correct, What: "record " + path, Err: err, Hint: "stationd card record --example DIR writes a complete one"}
 	}
+	if err := r.slots(); err != nil {
+		return r, &station.Error{Kind: station.Correct, What: "record " + path, Err: err}
+	}
 	dir := filepath.Dir(path)
 	r.frames = map[station.Slot]capture.Frame{}
 	if r.Portrait != "" {
@@ -96,9 +100,7 @@ func loadRecord(path string) (record, error) {
 			return r, err
 		}
 	}
-	known := map[station.Slot]bool{}
 	for _, f := range station.FingerSlots {
-		known[f.Slot] = true
 		if p, ok := r.Prints[f.Slot]; ok {
 			if r.frames[f.Slot], err = r.frame(dir, p, r.PPI); err != nil {
 				return r, err
@@ -112,12 +114,31 @@ func loadRecord(path string) (record, error) {
 		}
 		r.samples = append(r.samples, sample)
 	}
-	for slot := range r.Prints {
-		if !known[slot] {
-			return r, station.Errorf(station.Correct, "record %s: no capture is called %q", path, slot)
+	return r, nil
+}
+
+// slots checks that prints and missing fingers are those of captures that there are.
+func (r record) slots() error {
+	fingers := map[station.Slot][]biometrics.Position{}
+	for _, f := range station.FingerSlots {
+		fingers[f.Slot] = biometrics.Position(f.Position).Fingers()
+	}
+	for _, slot := range slices.Concat(slices.Collect(maps.Keys(r.Prints)), slices.Collect(maps.Keys(r.Missing))) {
+		if fingers[slot] == nil {
+			return fmt.Errorf("no capture is called %q", slot)
 		}
 	}
-	return r, nil
+	for slot, missing := range r.Missing {
+		for _, m := range missing {
+			switch {
+			case !slices.Contains(fingers[slot], biometrics.Position(m.Position)):
+				return fmt.Errorf("missing in %s: position %d is none of its fingers", slot, m.Position)
+			case !slices.Contains(station.Presences, m.Presence):
+				return fmt.Errorf("missing in %s: presence %q is none of %s", slot, m.Presence, strings.Join(station.Presences, ", "))
+			}
+		}
+	}
+	return nil
 }
 
 func (r record) frame(dir string, files paths, ppi int) (capture.Frame, error) {
