@@ -231,7 +231,7 @@ func (s *sheet) look(img image.Image) {
 		}
 		all = apart
 	}
-	s.fingers = fingertips(all)
+	s.fingers = fingertips(all, f.w)
 	black, drowned := s.ink(f, ridges)
 	if len(s.fingers) == 0 {
 		s.absent(g, drowned)
@@ -256,12 +256,15 @@ func (s *sheet) absent(g *image.Gray, drowned bool) {
 	switch {
 	case drowned:
 		s.fault("over-inked", "The picture is black where the ridges should be: clean the platen, use less ink or pressure, and capture again.")
-	case !s.half() && len(fingertips(measure(halve(g)).ridges().clean().regions())) > 0:
+	case !s.half() && measure(halve(g)).fingers():
 		s.fault("resolution-implausible", "The ridges are twice as wide as they can be at %d pixels per inch: check the resolution of the scanner.", s.ppi)
 	default:
 		s.fault("no-print", "No finger ridges are seen: place %v on the scanner and capture again.", s.Position)
 	}
 }
+
+// fingers says whether any are seen.
+func (f field) fingers() bool { return len(fingertips(f.ridges().clean().regions(), f.w)) > 0 }
 
 // count holds the number of fingers against the expected one.
 func (s *sheet) count() {

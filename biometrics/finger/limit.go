@@ -1,6 +1,7 @@
 package finger
 
 import (
+	"math"
 	"slices"
 
 	"cardstation/biometrics"
@@ -58,29 +59,46 @@ func limitOf(p biometrics.Position, i biometrics.Impression) limit {
 	return limit{frameW: 13, frameH: 16, width: 7, height: 10, area: 60}
 }
 
-// fingertips picks the regions that are the last joints of fingers, the largest
-// first. A region that lies below another one is the next joint of the same
-// finger.
-func fingertips(all []region) []region {
-	slices.SortStableFunc(all, func(a, b region) int { return len(b.cells) - len(a.cells) })
-	var out []region
-	for _, r := range all {
-		if r.width() < leastFingerWidth || r.area() < leastFingerArea {
-			continue
-		}
-		tip := true
-		for _, o := range all {
-			middle, slack := (r.box.Min.X+r.box.Max.X)/2, o.box.Dx()/6
-			if o.area() >= leastFingerArea && o.width() >= leastFingerWidth &&
-				middle >= o.box.Min.X-slack && middle < o.box.Max.X+slack &&
-				r.box.Min.Y+r.box.Max.Y > o.box.Min.Y+o.box.Max.Y && r.box.Min.Y >= o.box.Max.Y-2 {
-				tip = false
-				break
-			}
-		}
-		if tip {
-			out = append(out, r)
-		}
-	}
-	return out
+// fingertips picks the regions that are the last joints of fingers, the largest first, in a
+// field that is w blocks wide. A region that lies below another one is the next joint of the
+// same finger.
+func fingertips(all []region, w int) []region {
+	large := slices.DeleteFunc(slices.Clone(all), func(r region) bool { return r.width() < leastFingerWidth || r.area() < leastFingerArea })
+	slices.SortStableFunc(large, func(a, b region) int { return len(b.cells) - len(a.cells) })
+	return slices.DeleteFunc(slices.Clone(large), func(r region) bool {
+		return slices.ContainsFunc(large, func(o region) bool { return r.below(o, w) })
+	})
 }
+
+// below says that r goes on where o ends, along the way that o leans: behind its end, give
+// or take two blocks, and no further aside than two thirds of its width. A hand lies turned
+// as a whole, so that the finger beside o may well be below it in the picture; a roll is too wide
+// to lean.
+func (r region) below(o region, w int) bool {
+	sin, cos := 0.0, 1.0
+	if o.width() <= widestFinger {
+		sin, cos = math.Sincos(min(max(o.lean(w), -mostLean), mostLean) * math.Pi / 180)
+	}
+	down, aside := o.extent(w, -sin, cos), o.extent(w, cos, sin)
+	if r.extent(w, -sin, cos).from < down.to-2 {
+		return false
+	}
+	return math.Abs(r.extent(w, cos, sin).middle()-aside.middle()) < (aside.to-aside.from)*2/3
+}
+
+// mostLean is how far a finger leans that is held for one, in degrees.
+const mostLean = 45.0
+
+// extent is where a region lies along a direction, in blocks.
+func (r region) extent(w int, x, y float64) span {
+	s := span{math.Inf(1), math.Inf(-1)}
+	for _, i := range r.cells {
+		v := x*float64(i%w) + y*float64(i/w)
+		s.from, s.to = min(s.from, v), max(s.to, v)
+	}
+	return s
+}
+
+type span struct{ from, to float64 }
+
+func (s span) middle() float64 { return (s.from + s.to) / 2 }

@@ -49,7 +49,7 @@ func Find(img image.Image, ppi int, expected []biometrics.Position) ([]Segment, 
 	for _, r := range ridges.regions() {
 		all = append(all, ridges.split(r, widestFinger)...)
 	}
-	tips := fingertips(all)
+	tips := fingertips(all, f.w)
 	if len(tips) < len(expected) {
 		return nil, fmt.Errorf("segment fingers: %w", countError{seen: len(tips), want: len(expected)})
 	}

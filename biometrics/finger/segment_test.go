@@ -2,6 +2,7 @@ package finger_test
 
 import (
 	"image"
+	"image/color"
 	"image/draw"
 	"math"
 	"os"
@@ -40,6 +41,51 @@ func TestSlapsOfTheRealCardFallIntoFourFingers(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A hand is laid on askew: the finger beside one may then lie below it, and the joint below one
+// beside it. The rolls say whether each finger is the right one; the right little finger of the
+// card is too worn to say.
+func TestFingersOfASlapLaidOnAskewAreFound(t *testing.T) {
+	askew := func(name string, img image.Image, p biometrics.Position, roll func(biometrics.Position) image.Image, degrees ...float64) {
+		t.Helper()
+		for _, turn := range degrees {
+			got, err := finger.Find(imaging.Rotate(img, turn, color.White), 500, p.Fingers())
+			if err != nil {
+				t.Errorf("%s turned by %g: %v", name, turn, err)
+				continue
+			}
+			for _, s := range got {
+				if one := roll(s.Position); one != nil && finger.Match(extract(t, s.Cut(imaging.Rotate(img, turn, color.White))), extract(t, one)) < 20 {
+					t.Errorf("%s turned by %g: the %v is another", name, turn, s.Position)
+				}
+			}
+		}
+	}
+	hands := synth.Grow(321)
+	rolls := map[biometrics.Position]image.Image{}
+	for p := biometrics.RightIndex; p <= biometrics.RightLittle; p++ {
+		img, err := biometrics.Decode(hands.Capture(p, true, 0).PNG)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rolls[p] = img
+	}
+	slap, err := biometrics.Decode(hands.Capture(biometrics.RightFour, false, 0).PNG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	askew("a synthetic hand", slap, biometrics.RightFour, func(p biometrics.Position) image.Image { return rolls[p] }, -30, 30)
+	for n := range pads {
+		img := realPrint(t, n)
+		p, _ := realPosition(n)
+		askew("a real hand", img, p, func(p biometrics.Position) image.Image {
+			if p == biometrics.RightLittle {
+				return nil
+			}
+			return realPrint(t, int(p))
+		}, -10, 10)
 	}
 }
 

@@ -131,7 +131,7 @@ func (r *Roll) live(touches bool) Live {
 	out.Preview = image.NewGray(r.print.sofar.Rect)
 	copy(out.Preview.Pix, r.print.sofar.Pix)
 	f := measure(out.Preview)
-	all := fingertips(f.ridges().clean().regions())
+	all := fingertips(f.ridges().clean().regions(), f.w)
 	if len(all) > 0 {
 		out.Width = all[0].width()
 		var sum, duty float64
