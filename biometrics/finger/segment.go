@@ -60,9 +60,10 @@ func Find(img image.Image, ppi int, expected []biometrics.Position) ([]Segment, 
 	slices.SortStableFunc(tips, func(a, b region) int { return cmp.Compare(a.box.Min.X+a.box.Max.X, b.box.Min.X+b.box.Max.X) })
 	scale := max(1, img.Bounds().Dx()/max(1, g.Bounds().Dx()))
 	d := f.directions().smoothed(1.2, f.whole(tips).on)
-	out := make([]Segment, len(tips))
+	out, angles := make([]Segment, len(tips)), axes(tips, f.w)
 	for i, r := range tips {
 		out[i] = r.segment(f.w, scale, img.Bounds())
+		out[i].Angle = angles[i]
 		out[i].Position = expected[i]
 		if open := f.opens(d, f.whole(tips[i:i+1])); open != 0 {
 			out[i].open(open)
@@ -89,7 +90,7 @@ func (f field) widen(ridges mask, tips []region) []region {
 
 // segment brings a region of blocks to the pixels of the picture.
 func (r region) segment(w, scale int, within image.Rectangle) Segment {
-	s := Segment{Angle: r.lean(w)}
+	var s Segment
 	pixels := func(b image.Rectangle) image.Rectangle {
 		side := blockSize * scale
 		return image.Rect(b.Min.X*side, b.Min.Y*side, b.Max.X*side, b.Max.Y*side).Add(within.Min).Intersect(within)
@@ -109,19 +110,44 @@ func (s *Segment) open(degrees float64) {
 	}
 }
 
+// axes are the angles of the regions' long axes from upright, in degrees, to the right positive.
+// A pad that is nearly round has none of its own: each is taken together with all of the hand.
+func axes(all []region, w int) []float64 {
+	type tensor struct{ long, slant float64 } // yy - xx and xy, of a cell
+	var hand tensor
+	own := make([]tensor, len(all))
+	for i, r := range all {
+		xx, xy, yy := r.moments(w)
+		n := float64(len(r.cells))
+		own[i] = tensor{(yy - xx) / n, xy / n}
+		hand.long, hand.slant = hand.long+own[i].long/float64(len(all)), hand.slant+own[i].slant/float64(len(all))
+	}
+	out := make([]float64, len(all))
+	for i, o := range own {
+		out[i] = math.Atan2(-2*(o.slant+hand.slant), o.long+hand.long) / 2 * 180 / math.Pi
+	}
+	return out
+}
+
 // lean is the angle of a region's middle line from upright, in degrees, to the right
-// positive.
+// positive: less than that of its axis, and steadier.
 func (r region) lean(w int) float64 {
-	var x, y, yy, xy float64
+	_, xy, yy := r.moments(w)
+	return math.Atan2(-xy, max(yy, 1)) * 180 / math.Pi
+}
+
+// moments are the second ones about the middle of a region, summed over its cells.
+func (r region) moments(w int) (xx, xy, yy float64) {
+	var x, y float64
 	n := float64(len(r.cells))
 	for _, i := range r.cells {
 		x, y = x+float64(i%w)/n, y+float64(i/w)/n
 	}
 	for _, i := range r.cells {
 		dx, dy := float64(i%w)-x, float64(i/w)-y
-		yy, xy = yy+dy*dy, xy+dx*dy
+		xx, xy, yy = xx+dx*dx, xy+dx*dy, yy+dy*dy
 	}
-	return math.Atan2(-xy, max(yy, 1)) * 180 / math.Pi
+	return xx, xy, yy
 }
 
 // Cut gives the finger alone, its box in grey with the other fingers white.

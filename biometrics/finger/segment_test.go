@@ -50,13 +50,20 @@ func TestSlapsOfTheRealCardFallIntoFourFingers(t *testing.T) {
 func TestFingersOfASlapLaidOnAskewAreFound(t *testing.T) {
 	askew := func(name string, img image.Image, p biometrics.Position, roll func(biometrics.Position) image.Image, degrees ...float64) {
 		t.Helper()
+		upright, err := finger.Find(img, 500, p.Fingers())
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, turn := range degrees {
 			got, err := finger.Find(imaging.Rotate(img, turn, color.White), 500, p.Fingers())
 			if err != nil {
 				t.Errorf("%s turned by %g: %v", name, turn, err)
 				continue
 			}
-			for _, s := range got {
+			for i, s := range got {
+				if off := upright[i].Angle - turn - s.Angle; math.Abs(off) > 8 {
+					t.Errorf("%s turned by %g: the %v leans %.0f degrees, %.0f before", name, turn, s.Position, s.Angle, upright[i].Angle)
+				}
 				if one := roll(s.Position); one != nil && finger.Match(extract(t, s.Cut(imaging.Rotate(img, turn, color.White))), extract(t, one)) < 20 {
 					t.Errorf("%s turned by %g: the %v is another", name, turn, s.Position)
 				}
