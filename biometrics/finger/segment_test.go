@@ -61,7 +61,7 @@ func TestFingersOfASlapLaidOnAskewAreFound(t *testing.T) {
 				continue
 			}
 			for i, s := range got {
-				if off := upright[i].Angle - turn - s.Angle; math.Abs(off) > 8 {
+				if off := upright[i].Angle - turn - s.Angle; math.Abs(off) > 12 { // a real pad that is cut off elsewhere
 					t.Errorf("%s turned by %g: the %v leans %.0f degrees, %.0f before", name, turn, s.Position, s.Angle, upright[i].Angle)
 				}
 				if one := roll(s.Position); one != nil && finger.Match(extract(t, s.Cut(imaging.Rotate(img, turn, color.White))), extract(t, one)) < 20 {
