@@ -178,7 +178,11 @@ func TestWhatGoesWrongInARollIsSaid(t *testing.T) {
 // TestSlidesAreToldFromGoodRolls rolls the hands of as many people as CARDSTATION_HANDS says, one where it does not.
 func TestSlidesAreToldFromGoodRolls(t *testing.T) {
 	people, _ := strconv.Atoi(os.Getenv("CARDSTATION_HANDS"))
-	for _, slide := range []float64{0, 4, 6, 8, 12} {
+	slides := []float64{0, 8}
+	if people > 0 {
+		slides = []float64{0, 4, 6, 8, 12}
+	}
+	for _, slide := range slides {
 		var said, refused, n int
 		for k := range max(people, 1) {
 			h := synth.Grow(uint64(500 + k))
