@@ -69,6 +69,11 @@ func TestFaultsAreNamedByTheirField(t *testing.T) {
 		{"1.003: record 1: tells of no record", func(_ testing.TB, made *Transaction) { made.Records = made.Records[:1] }},
 		{"1.003: record 1: lists record 2 as Type-23, which is reserved", func(_ testing.TB, made *Transaction) { made.Records[1].Type = 23 }},
 		{"1.005: record 1: says \"20261322\"", set(1, 5, "20261322")},
+		{"1.008: record 1: stands behind 1.009, and the fields", func(_ testing.TB, made *Transaction) {
+			fields := made.Records[0].Fields
+			i := slices.IndexFunc(fields, func(f Field) bool { return f.Number == 8 })
+			fields[i], fields[i+1] = fields[i+1], fields[i]
+		}},
 		{"1.011: record 1: says 00.00, and records of fixed resolution", set(1, 11, "00.00")},
 		{"1.014", set(1, 14, "20261122")},
 		{"1.015: record 1: says \"007\"", set(1, 15, "007\x1fKLINGON")},

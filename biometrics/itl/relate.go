@@ -14,6 +14,11 @@ func (c *checker) header(t Transaction) {
 	if v := r.Text(2); !slices.Contains(known, v) {
 		c.fault(2, "says version %s, which is none of %s", show(v), strings.Join(known, ", "))
 	}
+	for i := 1; i < len(r.Fields); i++ {
+		if was := r.Fields[i-1].Number; r.Fields[i].Number < was { // annex B leaves the order open in Types 2 and 9 to 99 only
+			c.fault(r.Fields[i].Number, "stands behind %s, and the fields of a Type-1 record stand in their order", name(1, was))
+		}
+	}
 	c.content(t)
 	fixed := slices.ContainsFunc(t.Records, func(r Record) bool { return r.Type >= 3 && r.Type <= 6 })
 	for _, number := range []int{11, 12} {
