@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"image"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -70,8 +72,8 @@ func (s *scanners) sample(kind string, subtype int) (capture.Sensor, bool) {
 	return eye{s, subtype}, kind == "iris" && err == nil
 }
 
-// device is the one of a modality used last, or the first that is found and does
-// registration.
+// device is the one of a modality used last, or the first that is found, does registration and
+// proves who it is: whoever listens on the ports can say that it is a scanner.
 func (s *scanners) device(ctx context.Context, kind sbi.Type) (*sbi.Device, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,14 +84,26 @@ func (s *scanners) device(ctx context.Context, kind sbi.Type) (*sbi.Device, erro
 	if err != nil {
 		return nil, trouble(err)
 	}
+	var why error
 	for _, d := range all {
-		if d.Purpose == "Registration" {
-			s.found[kind] = d
-			return d, nil
+		if d.Purpose != "Registration" {
+			continue
 		}
+		if _, err := d.Info(ctx); err != nil {
+			why = cmp.Or(why, err)
+			continue
+		}
+		s.found[kind] = d
+		return d, nil
+	}
+	if why != nil {
+		return nil, trouble(why)
 	}
 	return nil, &station.Error{Kind: station.Retry, What: fmt.Sprintf("no device for %s was found", strings.ToLower(string(kind))), Hint: "plug the scanner in and start its service, or upload what it gives"}
 }
+
+// lost are the errors after which a device is looked for anew: another one may be in its place.
+var lost = []error{sbi.ErrGone, sbi.ErrUntrusted, sbi.ErrNotRegistered, sbi.ErrTimeout}
 
 // take has the device of the target's modality capture it.
 func (s *scanners) take(ctx context.Context, target sbi.Target) (capture.Frame, error) {
@@ -98,7 +112,7 @@ func (s *scanners) take(ctx context.Context, target sbi.Target) (capture.Frame, 
 		return capture.Frame{}, err
 	}
 	frame, err := device.Sensor(target, new(sbi.Chain)).Capture(ctx)
-	if errors.Is(err, sbi.ErrGone) {
+	if slices.ContainsFunc(lost, func(kind error) bool { return errors.Is(err, kind) }) {
 		s.mu.Lock()
 		delete(s.found, target.Type)
 		s.mu.Unlock()

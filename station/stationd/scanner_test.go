@@ -2,9 +2,11 @@ package main
 
 import (
 	"crypto/x509"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	records "cardstation/biometrics/record"
@@ -77,6 +79,50 @@ func TestScannerGivesEverySlotAndSaysItsTroubles(t *testing.T) {
 	device.Make(sbi.Well)
 	if _, err := sensor.Capture(t.Context()); err != nil {
 		t.Errorf("after all troubles: %v", err)
+	}
+}
+
+// Whoever listens on the ports can say that it is a scanner, and a scanner can be changed for
+// another: neither keeps the desk from the one that proves who it is.
+func TestTheDeviceThatIsTrustedIsAsked(t *testing.T) {
+	prints := example(1).frames
+	made := func(serial string) *sbi.Simulator {
+		t.Helper()
+		d, err := sbi.NewSimulator(sbi.SimulatorOptions{Serial: serial, ES256: true, Play: func(s sbi.Shot) (capture.Frame, error) { return played(prints, s) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	stranger, first, second := made("STRANGER"), made("FIRST"), made("SECOND")
+	var plugged atomic.Pointer[sbi.Simulator]
+	plugged.Store(first)
+	var ports []int
+	for _, h := range []http.Handler{stranger, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { plugged.Load().ServeHTTP(w, r) })} {
+		server := httptest.NewServer(h)
+		defer server.Close()
+		ports = append(ports, server.Listener.Addr().(*net.TCPAddr).Port)
+	}
+	s, err := newScanners(sbi.Options{Trust: []*x509.Certificate{first.Root(), second.Root()}, Ports: ports})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sensor, _ := s.sensor("rolled-right-index")
+	if f, err := sensor.Capture(t.Context()); err != nil || !strings.Contains(f.Device, "FIRST") {
+		t.Errorf("beside a stranger: %s, %v", f.Device, err)
+	}
+	plugged.Store(second)
+	if _, err := sensor.Capture(t.Context()); station.KindOf(err) != station.Retry {
+		t.Errorf("another device answers: %v", err)
+	}
+	if f, err := sensor.Capture(t.Context()); err != nil || !strings.Contains(f.Device, "SECOND") {
+		t.Errorf("after it was changed: %s, %v", f.Device, err)
+	}
+	plugged.Store(stranger)
+	for range 2 {
+		if _, err := sensor.Capture(t.Context()); station.KindOf(err) != station.Retry || station.HintOf(err) != "do not use this scanner; call the supervisor" {
+			t.Errorf("strangers alone: %v, hint %q", err, station.HintOf(err))
+		}
 	}
 }
 
