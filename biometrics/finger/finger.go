@@ -204,7 +204,7 @@ func (s *sheet) period(f field) float64 {
 // believable holds the ridges' period against the declared resolution.
 func (s *sheet) believable(period float64) {
 	if period > 0 && (period < leastPeriod || period > mostPeriod) {
-		s.fault("resolution-implausible", "Ridges %.2f mm apart cannot be at %d pixels per inch: check the resolution of the scanner.", period, s.ppi)
+		s.fault("resolution-implausible", "Ridges %.2f mm apart are no finger's: check the resolution of the scanner.", period)
 	}
 }
 
