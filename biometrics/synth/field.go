@@ -3,6 +3,7 @@ package synth
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // lattice is smooth noise: random values on a grid of step pixels, blended
@@ -35,6 +36,16 @@ func (l lattice) at(x, y float64) float64 {
 	top := l.value[i] + tx*(l.value[i+1]-l.value[i])
 	bottom := l.value[i+l.w] + tx*(l.value[i+l.w+1]-l.value[i+l.w])
 	return top + ty*(bottom-top)
+}
+
+// and adds a share of another lattice of the same size and step.
+func (l lattice) and(other lattice, share float64) lattice {
+	sum := slices.Clone(l.value)
+	for i, v := range other.value {
+		sum[i] += share * v
+	}
+	l.value = sum
+	return l
 }
 
 // point is a place on the finger in pixels at 500 ppi, the origin in the middle

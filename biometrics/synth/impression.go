@@ -20,6 +20,7 @@ type press struct {
 	off          point       // of the touching area from the middle of the pad
 	wet          float64     // below 0 dry: ridges break; above 0 wet: they close up
 	dark         float64     // grey of full ink
+	share        float64     // of the ink that is there to be left, 0 to 1
 	grain        float64     // roughness of ink and skin
 	slip         float64     // how far skin stretches, in pixels
 	slipX, slipY lattice     // which way
@@ -34,6 +35,7 @@ func newPress(rng *rand.Rand, centre image.Point, turn float64) press {
 	turn += 0.06 * rng.NormFloat64()
 	p := press{
 		centre: centre,
+		share:  1,
 		slip:   4,
 		wet:    min(max(0.17*rng.NormFloat64(), -0.35), 0.3),
 		dark:   44 + 26*rng.Float64(),
@@ -77,7 +79,7 @@ func (p press) print(g *image.Gray, f *finger, rng *rand.Rand) {
 			grit ^= grit >> 7
 			grit ^= grit << 17
 			speck := float64(grit>>40)/(1<<23) - 1
-			ink := p.ink(f, at, touch, speck)
+			ink := p.share * p.ink(f, at, touch, speck)
 			i := y*g.Stride + x
 			v := float64(g.Pix[i]) - ink*(float64(g.Pix[i])-p.dark) + 9*speck*ink
 			g.Pix[i] = uint8(min(max(v, 0), 255))
@@ -190,6 +192,7 @@ func (h *Hands) single(c *Capture, rolled bool, rng *rand.Rand, w Wear, wear *ra
 	lay := h.lay(c.Position, rolled, rng)
 	w.lay(&lay, wear)
 	lay.print(g, f, rng)
+	w.again(g, lay, f, wear)
 	w.soil(g, lay, wear)
 	c.PNG = h.encode(g, c.Position)
 	c.Cores, c.Deltas, c.Minutiae = lay.places(f.course.cores), lay.places(f.course.deltas), lay.seen(f.minutiae, g.Rect)

@@ -98,6 +98,7 @@ func TestEachKindOfWearShows(t *testing.T) {
 		"smudge":   {synth.Wear{Smudge: 14}, 0.7, 1.2},
 		"lines":    {synth.Wear{Lines: 2}, 1.005, 1.2},
 		"writing":  {synth.Wear{Words: 2}, 1.005, 1.2},
+		"again":    {synth.Wear{Again: 10}, 1.1, 2},
 		"all hard": {synth.Hard(3), 0.1, 2},
 	} {
 		worn := of(c.Wear, 5)

@@ -21,6 +21,7 @@ type Wear struct {
 	Smudge   float64 // pixels by which the finger drags over a third of the print: 0 .. 20
 	Lines    int     // box lines of a form across the print
 	Words    int     // words across it: handwritten and printed by turns
+	Again    float64 // pixels beside at which the finger touches a second time, more lightly: 0 .. 16
 }
 
 // Hard draws a wear as bad prints have it: two to four of the eight, each at random.
@@ -90,6 +91,20 @@ func (w Wear) lay(p *press, rng *rand.Rand) {
 		// The share of a rectangle that a line cuts off, from its far end to the other.
 		p.part = &cut{cos, sin, math.Hypot(p.a*cos, p.b*sin) * (1 - 2*w.Partial)}
 	}
+}
+
+// again lets the finger touch a second time: beside in any direction, with half to nine tenths of
+// the ink, with specks and pressure of its own, and the skin stretched otherwise by a pixel.
+func (w Wear) again(g *image.Gray, p press, f *finger, rng *rand.Rand) {
+	if w.Again == 0 {
+		return
+	}
+	sin, cos := math.Sincos(2 * math.Pi * rng.Float64())
+	p.centre = p.centre.Add(image.Pt(int(math.Round(w.Again*cos)), int(math.Round(w.Again*sin))))
+	p.share = 0.5 + 0.4*rng.Float64()
+	p.load, p.edge = newLattice(rng, 900, 900, 70), newLattice(rng, 900, 900, 45)
+	p.slipX, p.slipY = p.slipX.and(newLattice(rng, 900, 900, 190), 1/p.slip), p.slipY.and(newLattice(rng, 900, 900, 190), 1/p.slip)
+	p.print(g, f, rng)
 }
 
 // soil changes the print after it was made.
