@@ -39,9 +39,10 @@ type Assessor struct {
 // Assess judges a picture of dark ridges on a light ground. Faults have the
 // codes colour, resolution-unknown, resolution, resolution-implausible,
 // image-size, no-print, inverted, too-few, too-many, print-size, contrast,
-// over-inked, unclear and, of rolls only, cut, slid and smeared. Advice, which refuses nothing,
-// has the codes press-less and press-more and, of rolls only, slid (where it is less sure),
-// double-contact, tip-missing and roll-further. An error means that Position or Missing make no sense.
+// over-inked, unclear and, of rolls only, cut, slid, smeared and double-contact. Advice, which
+// refuses nothing, has the codes press-less and press-more and, of rolls only, slid and
+// double-contact (where they are less sure), tip-missing and roll-further. An error means that
+// Position or Missing make no sense.
 //
 // Where several apply, the first is what makes the others vain: the device before what lies
 // on it, that before how the finger moved, and that before how it was pressed and how far it
@@ -246,7 +247,7 @@ func (s *sheet) look(img image.Image) {
 	s.sizes()
 	s.texture(f)
 	if len(s.Position.Fingers()) == 1 {
-		s.alone(f, whole)
+		s.alone(g, f, whole)
 	}
 }
 

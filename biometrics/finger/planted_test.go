@@ -60,15 +60,24 @@ func slid(g *image.Gray, rng *rand.Rand) *image.Gray {
 }
 
 // twice is what a finger leaves that touches again 4 to 16 pixels beside, more lightly, and
-// stretched otherwise.
-func twice(g *image.Gray, rng *rand.Rand) *image.Gray {
+// stretched otherwise. What is only of the picture, its grain, must not come twice, or it would
+// be found by that: a synthetic finger touches again indeed; of a real print a copy does, blurred,
+// and with a grain of its own.
+func twice(r roll, rng *rand.Rand) *image.Gray {
 	dx, dy := away(rng, 4, 16)
+	if !r.real {
+		return picture(r.hands.Worn(r.Position, true, r.attempt, synth.Wear{Again: math.Hypot(dx, dy)}))
+	}
 	share := 0.5 + 0.4*rng.Float64()
-	return redrawn(g, func(x, y int) float64 {
+	soft := biometrics.Grey(imaging.Blur(r.img, 1.2))
+	grain := redrawn(r.img, func(x, y int) float64 { return 128 + 40*rng.NormFloat64() })
+	grain = biometrics.Grey(imaging.Blur(grain, 0.6))
+	return redrawn(r.img, func(x, y int) float64 {
 		sx := x - int(math.Round(dx+1.5*math.Sin(float64(x)/90+float64(y)/130)))
 		sy := y - int(math.Round(dy+1.5*math.Cos(float64(y)/80)))
-		again := 1 - share*(1-shifted(g, sx, sy)/250) + 0.03*rng.NormFloat64()
-		return shifted(g, x, y) * min(again, 1)
+		ink := 1.15 * (1 - shifted(soft, sx, sy)/250) // what the blur took off
+		ink += (shifted(grain, x, y) - 128) / 250 * min(0.3*ink+4*ink*(1-ink), 1)
+		return shifted(r.img, x, y) * min(1-share*ink, 1)
 	})
 }
 
@@ -140,7 +149,18 @@ type roll struct {
 	finger.Assessor
 	img     *image.Gray
 	real    bool
+	hands   *synth.Hands // of a synthetic one
+	attempt uint64
 	capture synth.Capture
+}
+
+// picture is a capture's, which is always one.
+func picture(c synth.Capture) *image.Gray {
+	img, err := biometrics.Decode(c.PNG)
+	if err != nil {
+		panic(err)
+	}
+	return biometrics.Grey(img)
 }
 
 // goodRolls are the ten real ones, where they are, and those of synthetic people.
@@ -155,11 +175,7 @@ func goodRolls(t testing.TB, people int) (out []roll) {
 		hands := synth.Grow(uint64(9000 + n))
 		for p := biometrics.RightThumb; p <= biometrics.LeftLittle; p++ {
 			c := hands.Capture(p, true, uint64(n))
-			img, err := biometrics.Decode(c.PNG)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out = append(out, roll{finger.Assessor{Position: p, Impression: c.Impression, PPI: 500}, biometrics.Grey(img), false, c})
+			out = append(out, roll{finger.Assessor{Position: p, Impression: c.Impression, PPI: 500}, picture(c), false, hands, uint64(n), c})
 		}
 	}
 	return out
@@ -169,22 +185,28 @@ func goodRolls(t testing.TB, people int) (out []roll) {
 // which it must be found, and the largest share of good rolls on which it may be said.
 type planted struct {
 	name  string
-	make  func(*image.Gray, *rand.Rand) *image.Gray
+	make  func(roll, *rand.Rand) *image.Gray
 	said  string
 	found float64
 	wrong float64
 }
 
+// onto plants into the picture of a roll.
+func onto(make func(*image.Gray, *rand.Rand) *image.Gray) func(roll, *rand.Rand) *image.Gray {
+	return func(r roll, rng *rand.Rand) *image.Gray { return make(r.img, rng) }
+}
+
 var plantedFaults = []planted{
-	{"slid", slid, "slid", 0.4, 0},
-	{"touched twice", twice, "touched twice", 0.15, 0},
-	{"smeared", smeared, "smeared one way", 0.8, 0},
-	{"pressed too much", func(g *image.Gray, _ *rand.Rand) *image.Gray { return darkest(g, 1) }, "press less", 0.5, 0},
-	{"pressed too little", func(g *image.Gray, _ *rand.Rand) *image.Gray { return lightest(g, 1) }, "press a little more", 0.4, 0},
+	{"slid", onto(slid), "slid", 0.4, 0},
+	{"touched twice", twice, "touched twice", 0.6, 0},
+	{"smeared", onto(smeared), "smeared one way", 0.8, 0},
+	{"pressed too much", func(r roll, _ *rand.Rand) *image.Gray { return darkest(r.img, 1) }, "press less", 0.5, 0},
+	{"pressed too little", func(r roll, _ *rand.Rand) *image.Gray { return lightest(r.img, 1) }, "press a little more", 0.4, 0},
 	// One of the ten real rolls ends close to its core.
-	{"left missing", func(g *image.Gray, _ *rand.Rand) *image.Gray { return narrowed(g, true) }, "further to the left", 0.65, 0.05},
-	{"right missing", func(g *image.Gray, _ *rand.Rand) *image.Gray { return narrowed(g, false) }, "further to the right", 0.65, 0},
-	{"tip missing", func(g *image.Gray, _ *rand.Rand) *image.Gray { return topless(g) }, "lay its tip down", 0.2, 0},
+	{"left missing", func(r roll, _ *rand.Rand) *image.Gray { return narrowed(r.img, true) }, "further to the left", 0.65, 0.05},
+	{"right missing", func(r roll, _ *rand.Rand) *image.Gray { return narrowed(r.img, false) }, "further to the right", 0.65, 0},
+	{"tip missing", func(r roll, _ *rand.Rand) *image.Gray { return topless(r.img) }, "lay its tip down", 0.2, 0},
+	{"touched twice, to be refused", twice, "The finger touched twice", 0.3, 0},
 }
 
 // says that a fault or an advice has these words.
@@ -214,7 +236,7 @@ func TestPlantedFaultsOfARollAreSaid(t *testing.T) {
 		rng := rand.New(rand.NewPCG(3, uint64(n)))
 		var found, wrong int
 		for i, r := range all {
-			if q := assess(t, r.Assessor, fault.make(r.img, rng)); says(q, fault.said) {
+			if q := assess(t, r.Assessor, fault.make(r, rng)); says(q, fault.said) {
 				found++
 			}
 			if says(good[i], fault.said) {
