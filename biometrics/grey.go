@@ -27,8 +27,12 @@ func Grey(img image.Image) *image.Gray {
 		return g
 	}
 	g := image.NewGray(out)
-	draw.Draw(g, out, image.White, image.Point{}, draw.Src)
-	draw.Draw(g, out, img, b.Min, draw.Over)
+	op := draw.Src
+	if o, ok := img.(interface{ Opaque() bool }); ok && !o.Opaque() {
+		draw.Draw(g, out, image.White, image.Point{}, draw.Src)
+		op = draw.Over
+	}
+	draw.Draw(g, out, img, b.Min, op)
 	return g
 }
 
