@@ -79,7 +79,10 @@ type server struct {
 	nobody    string // a hash that no password fits
 	buffers   *buffers
 	streams   *shares // open event streams
-	drawing   chan struct{}
+	bodies    *shares // bytes of requests
+	turns     *turns  // at looking at pictures
+	looks     *turns  // at drawing them
+	cards     *turns  // at waiting for a card
 	sights    sights
 }
 
@@ -114,7 +117,7 @@ func newServer(cfg Config) (*server, *gin.Engine) {
 	s := &server{cfg: cfg, log: cfg.Log, now: cfg.Now, sessions: newSessions(cfg.Now),
 		byAddress: newLimiter(20, 2*time.Second, cfg.Now), byPair: newLimiter(5, 10*time.Second, cfg.Now), byLogin: newLimiter(5, 10*time.Second, cfg.Now),
 		byPerson: newLimiter(5, 10*time.Second, cfg.Now), hashing: make(chan struct{}, 2), nobody: unusableHash(), buffers: newBuffers(cfg.Now),
-		streams: newShares(streamsInAll, streamsEach), drawing: make(chan struct{}, 1), sights: sights{all: map[string][]chan Sight{}}}
+		streams: newShares(streamsInAll, streamsEach), bodies: newShares(bodyRoom, bodyShare), turns: newTurns(turnsInAll, turnsEach), looks: newTurns(looksInAll, looksEach), cards: newTurns(cardsInAll, cardsEach), sights: sights{all: map[string][]chan Sight{}}}
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
@@ -163,7 +166,7 @@ func document() huma.Config {
 			Info:       &huma.Info{Title: "Card station", Version: "1.0.0", Description: "Enrolment, personalisation and verification of chip identity cards. Enrolment and credential management follow OSIA 1.3.0."},
 			Components: &huma.Components{Schemas: registry, SecuritySchemes: flows},
 		},
-		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		Formats:       map[string]huma.Format{"application/json": plainJSON, "json": plainJSON},
 		DefaultFormat: "application/json",
 	}
 }

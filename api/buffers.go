@@ -169,6 +169,11 @@ func (s *server) readBuffer(ctx context.Context, in *readBufferInput) (*readBuff
 	if err != nil {
 		return nil, err
 	}
+	done, err := s.looks.wait(ctx, who(ctx).Login)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	data, kind = shown(data, kind, in.Accept)
 	return &readBufferOutput{ContentType: kind, Vary: "Accept", Digest: digest(data), Body: data}, nil
 }

@@ -41,8 +41,8 @@ func (s *server) captureRoutes() {
 	handle(s, op, s.capture)
 	s.mapRoute(path, tag)
 	s.liveRoute(path, tag)
-	handle(s, operation(http.MethodPost, path+"/{slot}/missing", "describeMissing", tag, "Describe fingers of a slot that are not there", enrollWrite), s.describeMissing)
-	handle(s, operation(http.MethodPost, path+"/{slot}/override", "overrideCapture", tag, "A supervisor accepts a capture that was refused three times, or confirms missing fingers or that a finger was enrolled before", enrollDecide), s.overrideCapture)
+	handle(s, operation(http.MethodPost, path+"/{slot}/missing", "describeMissing", tag, "Describe fingers of a slot that are not there", enrollWrite), inTurn(s, s.describeMissing))
+	handle(s, operation(http.MethodPost, path+"/{slot}/override", "overrideCapture", tag, "A supervisor accepts a capture that was refused three times, or confirms missing fingers or that a finger was enrolled before", enrollDecide), inTurn(s, s.overrideCapture))
 }
 
 // describeUploads adds to the document what a body of several media types is.
@@ -144,7 +144,9 @@ func (s *server) capture(ctx context.Context, in *captureInput) (*captureOutput,
 	default:
 		return nil, newProblem(http.StatusUnsupportedMediaType, station.Correct, "a capture is image/png, image/jpeg, image/jp2, image/wsq or application/json", "")
 	}
-	c, err := s.cfg.Desk.Capture(ctx, who(ctx).Person, in.ID, slot, sensor, missing)
+	q := &queued{Sensor: sensor, turns: s.turns, login: who(ctx).Login}
+	defer q.end()
+	c, err := s.cfg.Desk.Capture(ctx, who(ctx).Person, in.ID, slot, q, missing)
 	return &captureOutput{Body: s.viewCapture(c, in.ID)}, err
 }
 
@@ -171,6 +173,9 @@ func (s *server) attached(slot station.Slot, raw []byte) (capture.Sensor, []stat
 
 // simulate reads a SimulateBody.
 func simulate(raw []byte) (body SimulateBody, err error) {
+	if values(raw) > mostValues {
+		return body, &station.Error{Kind: station.Correct, What: "the body has too many values"}
+	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&body); err != nil || !body.Simulate {

@@ -73,16 +73,16 @@ func (s *server) enrollmentRoutes() {
 		op.MaxBodyBytes = s.cfg.Limits.Image
 		return op
 	}
-	handle(s, images(operation(http.MethodPost, path, "createEnrollment", tag, "Create one enrollment", enrollWrite)), s.createEnrollment)
+	handle(s, images(operation(http.MethodPost, path, "createEnrollment", tag, "Create one enrollment", enrollWrite)), inTurn(s, s.createEnrollment))
 	handle(s, operation(http.MethodGet, path, "readEnrollment", tag, "Read one enrollment", enrollRead), s.readEnrollment)
-	handle(s, images(operation(http.MethodPut, path, "updateEnrollment", tag, "Update one enrollment", enrollWrite)), s.updateEnrollment)
-	handle(s, images(operation(http.MethodPatch, path, "partialUpdateEnrollment", tag, "Update partially one enrollment", enrollWrite)), s.patchEnrollment)
+	handle(s, images(operation(http.MethodPut, path, "updateEnrollment", tag, "Update one enrollment", enrollWrite)), inTurn(s, s.updateEnrollment))
+	handle(s, images(operation(http.MethodPatch, path, "partialUpdateEnrollment", tag, "Update partially one enrollment", enrollWrite)), inTurn(s, s.patchEnrollment))
 	handle(s, operation(http.MethodDelete, path, "deleteEnrollment", tag, "Delete one enrollment", enrollWrite), s.deleteEnrollment)
-	handle(s, operation(http.MethodPut, path+"/finalize", "finalizeEnrollment", tag, "Finalize one enrollment", enrollWrite), s.finalizeEnrollment)
+	handle(s, operation(http.MethodPut, path+"/finalize", "finalizeEnrollment", tag, "Finalize one enrollment", enrollWrite), inTurn(s, s.finalizeEnrollment))
 	find := operation(http.MethodPost, "/v1/enrollments", "findEnrollments", tag, "Retrieve a list of enrollments which match passed in search criteria", enrollRead)
 	handle(s, find, s.findEnrollments)
 	handle(s, operation(http.MethodGet, "/v1/enrollments", "listEnrollments", tag, "List enrollments page by page, newest first", enrollRead), s.listEnrollments)
-	handle(s, operation(http.MethodPost, path+"/approve", "approveEnrollment", tag, "Approve a finalized enrollment: its card is ordered", enrollDecide), s.approveEnrollment)
+	handle(s, operation(http.MethodPost, path+"/approve", "approveEnrollment", tag, "Approve a finalized enrollment: its card is ordered", enrollDecide), inTurn(s, s.approveEnrollment))
 	handle(s, operation(http.MethodPost, path+"/reject", "rejectEnrollment", tag, "Reject a finalized enrollment", enrollDecide), s.rejectEnrollment)
 }
 

@@ -53,7 +53,7 @@ type loginOutput struct {
 func (s *server) sessionRoutes() {
 	login := operation(http.MethodPost, "/v1/sessions", "logIn", "Session", "Log in")
 	login.Description = "Gives a bearer token, and the same as a cookie (HttpOnly, SameSite=Strict) for the console. Who tries too often is refused with 429 for a while: for one login from one address, and for all logins from one address."
-	login.DefaultStatus = http.StatusCreated
+	login.DefaultStatus, login.MaxBodyBytes = http.StatusCreated, loginBytes
 	public(s, login, s.logIn)
 	handle(s, operation(http.MethodGet, "/v1/sessions", "readSession", "Session", "Who is logged in", anyone), s.readSession)
 	handle(s, operation(http.MethodDelete, "/v1/sessions", "logOut", "Session", "Log out", anyone), s.logOut)

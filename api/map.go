@@ -41,12 +41,11 @@ func (s *server) readQualityMap(ctx context.Context, in *SlotPath) (*mapOutput, 
 	if err != nil {
 		return nil, err
 	}
-	select { // one at a time, so that captures do not wait for those who look
-	case s.drawing <- struct{}{}:
-		defer func() { <-s.drawing }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	done, err := s.looks.wait(ctx, who(ctx).Login) // so that captures do not wait for those who look
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	drawn, err := s.cfg.QualityMap(c, data)
 	return &mapOutput{ContentType: biometrics.PNG, Body: drawn}, err
 }

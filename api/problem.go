@@ -139,6 +139,9 @@ var hook = sync.OnceFunc(func() {
 	}
 })
 
+// mostFaults is how many wrong parts of a request are told.
+const mostFaults = 100
+
 // parseProblem is a request that did not parse or validate. OSIA answers 400
 // where the library would say 422. Values are never sent back: they may be a
 // password or an image.
@@ -150,7 +153,7 @@ func parseProblem(code int, msg string, errs []error) *Problem {
 		code = http.StatusBadRequest
 	}
 	p := newProblem(code, kindOfStatus(code), msg, "")
-	for _, err := range errs {
+	for _, err := range errs[:min(len(errs), mostFaults)] {
 		if d, ok := err.(huma.ErrorDetailer); ok {
 			p.Errors = append(p.Errors, Fault{Location: d.ErrorDetail().Location, Message: d.ErrorDetail().Message})
 		}

@@ -194,12 +194,12 @@ func (s *server) requestRoutes() {
 	create := operation(http.MethodPost, path, "createCredentialRequest", tag, "Create a request for a credential", requestWrite)
 	create.DefaultStatus, create.MaxBodyBytes = http.StatusCreated, s.cfg.Limits.Image
 	create.Description = "For a card that no enrolment at this station asks for. An approved enrolment is ordered by itself."
-	handle(s, create, s.createRequest)
+	handle(s, create, inTurn(s, s.createRequest))
 	handle(s, operation(http.MethodGet, path, "readCredentialRequest", tag, "Read a credential request", requestRead), s.readRequest)
 	update := operation(http.MethodPut, path, "updateCredentialRequest", tag, "Update a credential request", requestWrite)
 	update.MaxBodyBytes = s.cfg.Limits.Image
 	update.Description = "One that an enrolment at this station asked for is not changed: its content was approved. Cancel it and enrol again."
-	handle(s, update, s.updateRequest)
+	handle(s, update, inTurn(s, s.updateRequest))
 	handle(s, operation(http.MethodPost, path+"/cancel", "cancelCredentialRequest", tag, "Cancel a credential request", requestWrite, requestEnd), s.cancelRequest)
 	handle(s, operation(http.MethodPost, path+"/return", "returnCredentialRequest", tag, "Scrap the chip of a request and put it back into the queue", requestWrite, requestEnd), s.returnRequest)
 	handle(s, operation(http.MethodGet, "/v1/credentialRequests", "listCredentialRequests", tag, "List credential requests page by page, newest first", requestRead), s.listRequests)

@@ -139,6 +139,12 @@ func (s *server) guard(ctx huma.Context, next func(huma.Context)) {
 		writeProblem(g.Writer, p)
 		return
 	}
+	done, refused := s.admit(ctx.Operation(), g.Request, c.Login)
+	if refused != nil {
+		writeProblem(g.Writer, refused)
+		return
+	}
+	defer done()
 	next(huma.WithValue(ctx, callerKey{}, c))
 }
 

@@ -16,7 +16,7 @@ func (s *server) transactionRoutes() {
 	read.Description = "Traditional encoding of ANSI/NIST-ITL 1-2011, Update 2015: the citizen, the prints as WSQ with a box and a quality for each finger, missing fingers, the portrait, opaque samples."
 	binary := &huma.MediaType{Schema: &huma.Schema{Type: "string", Format: "binary"}}
 	read.Responses = map[string]*huma.Response{"200": {Description: "The transaction", Content: map[string]*huma.MediaType{"application/octet-stream": binary}}}
-	handle(s, read, s.readTransaction)
+	handle(s, read, inTurn(s, s.readTransaction))
 }
 
 // Asked is what a transaction asks of whom.

@@ -60,7 +60,7 @@ func (b VerifyBody) key() verify.Key {
 }
 
 // probe is the finger sent; nil without.
-func (b VerifyBody) probe() (*verify.Probe, error) {
+func (b VerifyBody) probe(context.Context, *struct{}) (*verify.Probe, error) {
 	if len(b.Finger) == 0 {
 		return nil, nil
 	}
@@ -106,7 +106,12 @@ func (s *server) verify(ctx context.Context, in *verifyInput) (*verificationOutp
 	patience(ctx, 2*verifyTime)
 	waited, cancel := context.WithTimeout(ctx, verifyTime)
 	defer cancel()
-	probe, err := in.Body.probe()
+	done, err := s.cards.wait(waited, who(ctx).Login)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	probe, err := inTurn(s, in.Body.probe)(ctx, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,10 @@ type Probe struct {
 	Position biometrics.Position // UnknownFinger where nobody said which
 }
 
+// maxProbe is how many pixels a picture of one finger may have: four inches square at 1000
+// per inch.
+const maxProbe = 16 << 20
+
 // NewProbe reads a picture of one finger, of biometrics.Formats; ppi is for one that does
 // not say its resolution, and 0 where nobody knows. What is no picture is station.Correct.
 func NewProbe(data []byte, position biometrics.Position, ppi int) (*Probe, error) {
@@ -33,9 +37,13 @@ func NewProbe(data []byte, position biometrics.Position, ppi int) (*Probe, error
 	if err != nil {
 		return nil, wrong(err)
 	}
+	if size := img.Bounds().Size(); size.X*size.Y > maxProbe {
+		return nil, wrong(fmt.Errorf("%d x %d pixels, which are too many for one finger", size.X, size.Y))
+	}
 	if img.PPI == 0 {
 		img.PPI = ppi
 	}
+	img.Image = biometrics.Grey(img.Image) // it is kept while the card is waited for
 	return &Probe{Image: img, Position: position}, nil
 }
 
