@@ -166,22 +166,24 @@ func decodeJPEG(data []byte) (Image, error) {
 		return Image{}, fmt.Errorf("%w: JPEG: %v", ErrDamaged, err)
 	}
 	head := scanJPEG(data)
-	return Image{Image: upright(img, head.orientation), Media: JPEG, PPI: head.ppi}, nil
+	return Image{Image: upright(img, head.orientation), Media: JPEG, PPI: head.PPI}, nil
 }
 
-// decodeWSQ believes the resolution in the NIST comment only where scanners of
-// fingers have it: files are in use, NIST's own among them, that say 255 and are of
-// 500.
 func decodeWSQ(data []byte) (Image, error) {
 	img, err := wsq.Decode(data)
 	if err != nil {
 		return Image{}, wsqError("image", err)
 	}
-	out := Image{Image: img.Pix, Media: WSQ}
-	if img.PPI >= 490 && img.PPI <= 1010 {
-		out.PPI = img.PPI
+	return Image{Image: img.Pix, Media: WSQ, PPI: believed(img.PPI)}, nil
+}
+
+// believed takes the resolution in the NIST comment of a WSQ only where scanners of fingers
+// have it: files are in use, NIST's own among them, that say 255 and are of 500.
+func believed(ppi int) int {
+	if ppi < 490 || ppi > 1010 {
+		return 0
 	}
-	return out, nil
+	return ppi
 }
 
 func wsqError(part string, err error) error {

@@ -3,8 +3,64 @@ package biometrics
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
+
+	"cardstation/biometrics/wsq"
 )
+
+// Header is what an image says of itself in front of its pixels. Zero is what it does
+// not say.
+type Header struct {
+	Media         string // PNG, JPEG, JPEG2000 or WSQ
+	Width, Height int    // pixels, as they are coded: an Exif orientation has not turned them
+	Components    int    // samples a pixel: 1 grey, 3 colours; of a palette those of its entries
+	Depth         int    // bits a sample
+	PPI           int    // pixels per inch, as in Image
+	Lossless      bool   // a JPEG coded without loss (its frame is SOF3), which Decode does not read
+}
+
+// ReadHeader reads the head of an image, no pixel of it, and holds it against no limit.
+// Errors wrap ErrFormat or ErrDamaged; what was read before one is given with it.
+func ReadHeader(data []byte) (h Header, err error) {
+	h.Media = Sniff(data)
+	switch h.Media {
+	case PNG:
+		err = h.png(data)
+	case JPEG:
+		head := scanJPEG(data)
+		if h = head.Header; h.Width == 0 || h.Height == 0 {
+			err = fmt.Errorf("%w: JPEG without a frame of a size", ErrDamaged)
+		}
+	case JPEG2000:
+		var is Header2000
+		is, err = ReadHeader2000(data)
+		h.Width, h.Height, h.Components, h.Depth, h.PPI = is.Width, is.Height, is.Components, is.Depth, is.PPI
+	case WSQ:
+		var c wsq.Config
+		if c, err = wsq.DecodeConfig(data); err != nil {
+			return h, wsqError("header", err)
+		}
+		h.Width, h.Height, h.Components, h.Depth, h.PPI = c.Width, c.Height, 1, 8, believed(c.PPI)
+	default:
+		err = ErrFormat
+	}
+	return h, err
+}
+
+// png reads the header chunk (PNG, third edition, 11.2.1).
+func (h *Header) png(data []byte) error {
+	if len(data) < 26 {
+		return fmt.Errorf("%w: PNG header cut off", ErrDamaged)
+	}
+	be := binary.BigEndian
+	h.Width, h.Height, h.Depth, h.PPI = int(be.Uint32(data[16:])), int(be.Uint32(data[20:])), int(data[24]), pngDensity(data)
+	h.Components = map[byte]int{0: 1, 2: 3, 3: 3, 4: 2, 6: 4}[data[25]] // by colour type
+	if data[25] == 3 {
+		h.Depth = 8 // of a palette's entries
+	}
+	return nil
+}
 
 // pngDensity reads the pHYs chunk (PNG, third edition, 11.3.4.3) in front of
 // the image data, as pixels per inch; 0 where there is none or where width and
@@ -32,7 +88,7 @@ func pngDensity(data []byte) int {
 
 // jpegHead is what the segments in front of the first scan say.
 type jpegHead struct {
-	ppi         int
+	Header
 	orientation int // Exif tag 274, 1 to 8; 0 for none
 	progressive bool
 }
@@ -40,6 +96,7 @@ type jpegHead struct {
 // scanJPEG walks the marker segments (ITU-T T.81, annex B) up to the first scan
 // and takes what it understands.
 func scanJPEG(data []byte) (head jpegHead) {
+	head.Media = JPEG
 	data = data[2:]
 	for len(data) >= 4 && data[0] == 0xFF {
 		marker := data[1]
@@ -53,16 +110,22 @@ func scanJPEG(data []byte) (head jpegHead) {
 		}
 		body := data[4 : 2+n]
 		switch {
-		case marker == 0xC2:
-			head.progressive = true
+		case frameJPEG(marker) && len(body) >= 6:
+			head.Depth, head.Height, head.Width = int(body[0]), int(binary.BigEndian.Uint16(body[1:])), int(binary.BigEndian.Uint16(body[3:]))
+			head.Components, head.progressive, head.Lossless = int(body[5]), marker == 0xC2, marker == 0xC3
 		case marker == 0xE0 && bytes.HasPrefix(body, []byte("JFIF\x00")):
-			head.ppi = jfifDensity(body)
+			head.PPI = jfifDensity(body)
 		case marker == 0xE1 && bytes.HasPrefix(body, []byte("Exif\x00\x00")):
 			head.orientation = exifOrientation(body[6:])
 		}
 		data = data[2+n:]
 	}
 	return head
+}
+
+// frameJPEG says whether a marker begins a frame: C0 to CF but for the tables among them.
+func frameJPEG(marker byte) bool {
+	return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC
 }
 
 // jfifDensity reads the density of a JFIF segment (ITU-T T.871, 10.1).

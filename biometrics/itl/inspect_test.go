@@ -24,9 +24,9 @@ func TestHeadsOfImagesAreTold(t *testing.T) {
 		width, height int
 		bits          int // a pixel
 	}{
-		{string(roll(t)), "WSQ20", 800, 750, 0},
-		{string(jpg), "JPEGB", 48, 64, 0},
-		{lossless, "JPEGL", 32, 16, 0},
+		{string(roll(t)), "WSQ20", 800, 750, 8},
+		{string(jpg), "JPEGB", 48, 64, 24},
+		{lossless, "JPEGL", 32, 16, 8},
 		{string(pic), "PNG", 40, 30, 8},
 		{box, "JP2", 24, 16, 24},
 		{stream, "JP2", 24, 16, 8},

@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"image/color"
 	"image/jpeg"
 
 	"cardstation/biometrics"
@@ -81,6 +82,9 @@ func NewFace(photo []byte) (Face, error) {
 		return Face{}, fmt.Errorf("portrait for a face record: %w", err)
 	}
 	im := Image{Type: ImageFullFrontal, Media: MediaJPEG, Width: c.Width, Height: c.Height, ColourSpace: 1, Source: 2, Data: photo}
+	if c.ColorModel == color.GrayModel {
+		im.ColourSpace = 3
+	}
 	return Face{Images: []Image{im}}, nil
 }
 

@@ -280,7 +280,7 @@ func TestDG2OfTheExtensibleFormatIsRead(t *testing.T) {
 // form does not.
 func TestFacesInJPEG2000AreShownAsJPEG(t *testing.T) {
 	of := func(data []byte) []byte {
-		face := record.Face{Images: []record.Image{{Type: record.ImageFullFrontal, Media: record.MediaJPEG2000, Width: 24, Height: 16, ColourSpace: 1, Source: 2, Data: data}}}
+		face := record.Face{Images: []record.Image{{Type: record.ImageFullFrontal, Media: record.MediaJPEG2000, Width: 24, Height: 16, Source: 2, Data: data}}}
 		dg2, err := EncodeDG2(face)
 		if err != nil {
 			t.Fatal(err)
@@ -319,5 +319,22 @@ func TestFacesInJPEG2000AreShownAsJPEG(t *testing.T) {
 				t.Errorf("%s, %s: %d bytes are shown", name, why, len(picture))
 			}
 		}
+	}
+}
+
+// An officer sees the face even where its record says something else of it, and is told.
+func TestAFaceThatItsRecordContradictsIsShownAndTold(t *testing.T) {
+	face, err := record.NewFace(photo(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	face.Images[0].Width++
+	dg2, err := EncodeDG2(face)
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := Picture(dg2)
+	if !bytes.Equal(picture, photo(t)) || !errors.Is(err, record.ErrContradicted) || !strings.Contains(err.Error(), "for the width") {
+		t.Errorf("%d bytes, %v", len(picture), err)
 	}
 }

@@ -16,7 +16,9 @@ const mostShown = 4 << 20
 // Picture gives the portrait of data group 2, its first face, as a JPEG for a screen: one
 // in JPEG as it stands, where its header keeps within the limits of biometrics.Decode, and
 // one in JPEG 2000, which most screens do not show, coded anew. The record's word for
-// what it is does not count, but the picture's first bytes.
+// what it is does not count, but the picture's first bytes: where they contradict each other
+// the picture is given all the same, with an error that wraps record.ErrContradicted and
+// names the field.
 func Picture(dg2 []byte) ([]byte, error) {
 	faces, err := DecodeDG2(dg2)
 	if err != nil {
@@ -25,12 +27,12 @@ func Picture(dg2 []byte) ([]byte, error) {
 	if len(faces) == 0 || len(faces[0].Images) == 0 {
 		return nil, errors.New("DG2 has no picture")
 	}
-	data := faces[0].Images[0].Data
+	face := faces[0].Images[0]
+	data := face.Data
 	media, err := biometrics.Peek(data)
 	switch {
 	case err != nil:
 	case media == biometrics.JPEG:
-		return data, nil
 	case media == biometrics.JPEG2000:
 		data, err = recoded(data)
 	default:
@@ -38,6 +40,9 @@ func Picture(dg2 []byte) ([]byte, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the picture of DG2: %w", err)
+	}
+	if err := face.Check(); err != nil {
+		return data, fmt.Errorf("the picture of DG2: %w", err)
 	}
 	return data, nil
 }

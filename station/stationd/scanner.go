@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"image"
 	"slices"
 	"strings"
 	"sync"
@@ -201,29 +200,24 @@ func picture(frame capture.Frame, slot station.FingerSlot) (capture.Frame, error
 	if said := biometrics.Impression(v.Impression); said <= biometrics.NonLiveRolled && said.Rolled() != slot.Rolled { // other codes say of what kind the scanner is
 		return wrong(fmt.Errorf("impression %d, which is a %s print, where a %s one was asked for", v.Impression, howLaid(said.Rolled()), howLaid(slot.Rolled)))
 	}
-	frame.PPI, frame.Data = ppiOf(v), v.Data
-	switch v.Compression {
-	case records.PNG:
-		frame.Media = "image/png"
-	case records.JPEG:
-		frame.Media = "image/jpeg"
-	case records.WSQ:
-		frame.Media = "image/wsq"
-	case records.JPEG2000, records.JPEG2000Lossless:
-		frame.Media = "image/jp2"
-	case records.Raw:
-		if v.Depth != 8 || len(v.Data) != int(v.Width)*int(v.Height) {
-			return wrong(fmt.Errorf("raw image of %d bits and %d bytes for %dx%d pixels", v.Depth, len(v.Data), v.Width, v.Height))
-		}
-		grey := &image.Gray{Pix: v.Data, Stride: int(v.Width), Rect: image.Rect(0, 0, int(v.Width), int(v.Height))}
-		if frame.Data, err = biometrics.EncodePNG(grey, frame.PPI); err != nil {
-			return wrong(err)
-		}
-		frame.Media = "image/png"
-	default:
-		return capture.Frame{}, &station.Error{Kind: station.Correct, What: "record of the fingerprint scanner", Err: fmt.Errorf("its image is %s, which is not read here", v.Compression),
-			Hint: "have the scanner's service set to give JPEG 2000, PNG, WSQ or raw images (in its maker's settings): capturing again will not help"}
+	switch err := v.Check(); {
+	case errors.Is(err, biometrics.ErrUnsupported):
+		return capture.Frame{}, &station.Error{Kind: station.Correct, What: "record of the fingerprint scanner", Err: err,
+			Hint: "have the scanner's service set to give JPEG 2000, PNG, WSQ or raw images of 8 bits (in its maker's settings): capturing again will not help"}
+	case err != nil:
+		return wrong(err)
 	}
+	if frame.PPI, frame.Data, frame.Media = v.PPI(), v.Data, v.Media(); frame.Media != "" {
+		return frame, nil
+	}
+	img, err := v.Image()
+	if err != nil {
+		return wrong(err)
+	}
+	if frame.Data, err = biometrics.EncodePNG(img, frame.PPI); err != nil {
+		return wrong(err)
+	}
+	frame.Media = biometrics.PNG
 	return frame, nil
 }
 
@@ -232,17 +226,4 @@ func howLaid(rolled bool) string {
 		return "rolled"
 	}
 	return "plain"
-}
-
-// ppiOf is the image's resolution in pixels per inch, 0 where it is not said or is not one.
-func ppiOf(v records.FingerView) int {
-	switch {
-	case v.ImageX != v.ImageY:
-		return 0
-	case v.Units == 1:
-		return int(v.ImageX)
-	case v.Units == 2:
-		return int(float64(v.ImageX)*2.54 + 0.5)
-	}
-	return 0
 }

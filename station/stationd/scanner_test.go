@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -195,18 +196,19 @@ func TestImagesThatAreNotReadAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Views[0].Depth = 3
 	b, err := r.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = picture(capture.Frame{Data: b}, station.FingerSlot{Slot: "rolled-right-index", Position: 2, Rolled: true})
-	if station.KindOf(err) != station.Correct || !strings.Contains(err.Error(), "its image is packed raw,") || !strings.Contains(station.HintOf(err), "JPEG 2000, PNG, WSQ or raw") {
+	if station.KindOf(err) != station.Correct || !strings.Contains(err.Error(), "packed raw of 3 bits a pixel") || !strings.Contains(station.HintOf(err), "JPEG 2000, PNG, WSQ or raw") {
 		t.Errorf("%v, hint %q", err, station.HintOf(err))
 	}
 }
 
 // A record that says of its image what cannot be believed: not the impression that was asked
-// for, or two resolutions.
+// for, two resolutions, or what the image itself says otherwise.
 func TestRecordsAreHeldAgainstWhatWasAskedFor(t *testing.T) {
 	index := example(1).frames["rolled-right-index"]
 	of := func(impression byte, change func(*records.FingerView)) (capture.Frame, error) {
@@ -235,5 +237,16 @@ func TestRecordsAreHeldAgainstWhatWasAskedFor(t *testing.T) {
 	}
 	if f, err := of(1, func(v *records.FingerView) { v.ImageY = 1000 }); err != nil || f.PPI != 0 {
 		t.Errorf("two resolutions: %d ppi, %v", f.PPI, err)
+	}
+	for field, change := range map[string]func(*records.FingerView){
+		"width":      func(v *records.FingerView) { v.Width++ },
+		"height":     func(v *records.FingerView) { v.Height-- },
+		"depth":      func(v *records.FingerView) { v.Depth = 16 },
+		"coding":     func(v *records.FingerView) { v.Compression = records.WSQ },
+		"resolution": func(v *records.FingerView) { v.ImageX, v.ImageY = 250, 250 },
+	} {
+		if _, err := of(1, change); station.KindOf(err) != station.Retry || !errors.Is(err, records.ErrContradicted) || !strings.Contains(err.Error(), "for the "+field) {
+			t.Errorf("another %s: %v", field, err)
+		}
 	}
 }

@@ -3,7 +3,6 @@ package verify
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -131,13 +130,13 @@ func (m Means) compare(probe Probe, views []record.FingerView) station.Check {
 	if probe.Position != biometrics.UnknownFinger {
 		views = slices.DeleteFunc(views, func(v record.FingerView) bool { return v.Position != byte(probe.Position) })
 	}
-	references := decoded(views)
+	references, unread := decoded(views)
 	switch {
 	case len(views) == 0:
 		row.Why = fmt.Sprintf("the chip has no %s: take the %s", probe.Position, there)
 		return row
 	case len(references) == 0:
-		row.Why = "the chip's fingerprints are in no form that is read here"
+		row.Why = unread
 		return row
 	}
 	got, err := m.Matcher.Match(probe, references)
@@ -151,31 +150,28 @@ func (m Means) compare(probe Probe, views []record.FingerView) station.Check {
 		row.Result, row.Evidence = station.Passed, fmt.Sprintf("the %s: %s", got.Position, score)
 	case got.Poor != "":
 		row.Why = fmt.Sprintf("%s (%s)", got.Poor, score)
+	case unread != "": // which the finger may be of
+		row.Why = fmt.Sprintf("%s (of the others: %s)", unread, score)
 	default:
 		row.Result, row.Why = station.Failed, fmt.Sprintf("it is not the chip's %s: %s. If another finger was laid on, take one of the chip's", positions(views), score)
 	}
 	return row
 }
 
-// decoded are the references of views in a form that is read here.
-func decoded(views []record.FingerView) (all []Reference) {
+// decoded are the references of views that can be read and are what their records say;
+// unread tells of the others, empty where there are none.
+func decoded(views []record.FingerView) (all []Reference, unread string) {
+	var wrong []string
 	for _, v := range views {
-		img, err := biometrics.Decode(v.Data)
+		img, err := v.Image()
 		if err != nil {
+			wrong = append(wrong, fmt.Sprintf("the chip's %s cannot be read: %v", biometrics.Position(v.Position), err))
 			continue
-		}
-		if img.PPI == 0 && v.Units == perCentimetre {
-			img.PPI = int(math.Round(2.54 * float64(v.ImageX)))
-		} else if img.PPI == 0 {
-			img.PPI = int(v.ImageX)
 		}
 		all = append(all, Reference{Image: img, Position: biometrics.Position(v.Position), Rolled: biometrics.Impression(v.Impression).Rolled()})
 	}
-	return all
+	return all, strings.Join(wrong, "; ")
 }
-
-// perCentimetre is the unit of a record's resolution that is not pixels per inch.
-const perCentimetre = 2
 
 // positions names the fingers of the chip.
 func positions(views []record.FingerView) string {
