@@ -14,6 +14,7 @@ import (
 
 	"cardstation/devices/capture"
 	"cardstation/station"
+	"cardstation/station/enrol"
 )
 
 // A body of nothing but small values would be a few hundred times as large once it is read.
@@ -208,4 +209,31 @@ func TestATurnThatNobodyWaitsForIsFree(t *testing.T) {
 	if _, err := turns.wait(t.Context(), "hoa"); err != nil {
 		t.Error(err)
 	}
+}
+
+// recallDesk knows one enrolment and who had it read.
+type recallDesk struct {
+	Desk
+	recalled []string
+}
+
+func (d *recallDesk) Get(context.Context, string) (station.Enrolment, error) {
+	return station.Enrolment{ID: "e1"}, nil
+}
+
+func (d *recallDesk) Recall(e station.Enrolment) { d.recalled = append(d.recalled, e.ID) }
+
+func TestWhoCapturesHasEarlierCapturesRead(t *testing.T) {
+	d := &recallDesk{}
+	s, _ := newServer(Config{Desk: d})
+	for _, role := range []station.Role{station.RoleSupervisor, station.RoleDesk} {
+		ctx := context.WithValue(t.Context(), callerKey{}, caller{Person: station.Person{Login: "x", Roles: []station.Role{role}}})
+		if _, err := s.listCaptures(ctx, &EnrollmentPath{ID: "e1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(d.recalled) != 1 {
+		t.Errorf("%d had it read, want the one who captures", len(d.recalled))
+	}
+	var _ Recaller = (*enrol.Desk)(nil)
 }

@@ -79,6 +79,9 @@ func (s *server) listCaptures(ctx context.Context, in *EnrollmentPath) (*capture
 	if err != nil {
 		return nil, err
 	}
+	if r, ok := s.cfg.Desk.(Recaller); ok && who(ctx).Has(station.RoleDesk) { // who looks at them goes on with them
+		r.Recall(e)
+	}
 	return &capturesOutput{Body: listed(slots, "", func(slot station.Slot) CaptureView {
 		c, ok := e.Capture(slot)
 		if !ok {

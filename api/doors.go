@@ -36,6 +36,12 @@ type Capturer interface {
 	Override(ctx context.Context, supervisor station.Person, id string, slot station.Slot, reason string) (station.Capture, error)
 }
 
+// Recaller is an extra ability of a Desk: to read what was captured in an enrolment before
+// its next capture comes. It returns at once.
+type Recaller interface {
+	Recall(station.Enrolment)
+}
+
 // Sampler keeps what is not looked into.
 type Sampler interface {
 	// Sample puts an opaque sample into an enrolment, in the place of the one of its kind

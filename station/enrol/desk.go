@@ -84,9 +84,10 @@ type Config struct {
 // role, Conflict for a dossier that is not in the state for it, Correct with the
 // fields that are wrong.
 type Desk struct {
-	cfg   Config
-	seats seats
-	final sync.Mutex // so that of two who are one person the second is noticed
+	cfg     Config
+	seats   seats
+	recalls chan struct{} // those under way
+	final   sync.Mutex    // so that of two who are one person the second is noticed
 }
 
 // New makes a Desk.
@@ -94,7 +95,7 @@ func New(cfg Config) *Desk {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Desk{cfg: cfg}
+	return &Desk{cfg: cfg, recalls: make(chan struct{}, mostRecalls)}
 }
 
 // Get gives an enrolment.

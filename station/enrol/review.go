@@ -32,6 +32,27 @@ type seat struct {
 	known map[*finger.Print][]Match // of the rolls that were searched for
 }
 
+// mostRecalls is how many enrolments are read at once that nobody captures in yet.
+const mostRecalls = 2
+
+// Recall has what was captured in an open enrolment read in the background, unless it was at
+// the desk before, so that the next capture need not wait for it: after the station was
+// started again, say. It returns at once. What cannot be read is told by the next capture.
+func (d *Desk) Recall(e station.Enrolment) {
+	if e.State != station.EnrolmentOpen || d.seats.has(e.ID) {
+		return
+	}
+	select {
+	case d.recalls <- struct{}{}:
+	default:
+		return
+	}
+	go func() {
+		defer func() { <-d.recalls }()
+		_, _ = d.review(context.Background(), e, station.Portrait, nil) // of the fingers none is new
+	}()
+}
+
 // seats are in the order in which they were last used.
 type seats struct {
 	mu  sync.Mutex
@@ -52,6 +73,12 @@ func (s *seats) of(id string, fresh func() Hands) *seat {
 		s.all = slices.Delete(s.all, 0, 1)
 	}
 	return one
+}
+
+func (s *seats) has(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.all, func(o *seat) bool { return o.id == id })
 }
 
 // review is what the finger captures of an enrolment say about each other, and of whom the

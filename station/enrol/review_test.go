@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"cardstation/biometrics/finger"
 	"cardstation/station"
 )
 
@@ -132,4 +133,50 @@ func TestFinalizeHoldsTheHandsAgain(t *testing.T) {
 	f.take(rightMiddle, station.CaptureAccepted)
 	_, err = f.Finalize(bg, an, "e")
 	f.ok(err)
+}
+
+// reads tells how many captures are read at each check.
+type reads struct {
+	hands
+	of chan int
+}
+
+func (r reads) Check(captures []finger.SequenceCapture) (finger.Findings, error) {
+	r.of <- len(captures)
+	return nil, nil
+}
+
+// After a restart what was captured is read when somebody looks at it, not when the next
+// finger waits for its verdict; once, and not where nothing is captured any more.
+func TestWhatWasCapturedIsReadBeforeTheNextCapture(t *testing.T) {
+	f := desk(t)
+	f.open("e")
+	f.take(rightFour, station.CaptureAccepted)
+	f.take(leftFour, station.CaptureAccepted)
+	cfg, of, made := f.cfg, make(chan int), 0
+	cfg.Hands = func() Hands { made++; return reads{of: of} }
+	again := New(cfg)
+	e, err := again.Get(bg, "e")
+	f.ok(err)
+	final := e
+	final.State = station.EnrolmentFinal
+	again.Recall(final)
+	again.Recall(e)
+	if n := <-of; n != 2 {
+		t.Errorf("%d captures are read, want 2", n)
+	}
+	again.Recall(e)
+	go func() {
+		_, err := again.Capture(bg, an, "e", "plain-thumbs", f.shot(good), nil)
+		if err != nil {
+			t.Error(err)
+		}
+		close(of)
+	}()
+	if n := <-of; n != 3 {
+		t.Errorf("%d captures are held against each other, want 3", n)
+	}
+	if n, more := <-of; more || made != 1 {
+		t.Errorf("read anew: %d captures, by %d hands", n, made)
+	}
 }
