@@ -67,11 +67,15 @@ func (m *mosaic) blend(row []byte, weight []float32, from, to, y int) {
 
 // Registration: how far the ridges of a frame are looked for from where they were, in pixels,
 // how like they must be to be believed, and how far off they must be to be moved: skin gives way
-// a little as it is rolled over, which is no slide and must not add up to one.
+// a little as it is rolled over, which is no slide and must not add up to one. Where it gives way
+// more, at the ends of a roll, the ridges are nearly as like where they were, by mostStill of the
+// most: all frames but one that lay off in 50 good rolls of package synth were by 0.92, and none
+// of a hundred in rolls with slides of 4 to 8 pixels by more than 0.78.
 const (
 	farthestSlide = 14
 	leastLike     = 0.35
 	leastMove     = 3
+	mostStill     = 0.85
 )
 
 // register finds by how much the ridges of a frame lie beside those of the mosaic, about a first
@@ -107,7 +111,7 @@ func (m *mosaic) register(g *image.Gray, touch mask, guess image.Point) (shift i
 			}
 		}
 	}
-	if by := shift.Sub(guess); by.X*by.X+by.Y*by.Y < leastMove*leastMove {
+	if by := shift.Sub(guess); by.X*by.X+by.Y*by.Y < leastMove*leastMove || m.like(g, at, 1, guess) > mostStill*like {
 		shift = guess
 	}
 	return shift, like, true
