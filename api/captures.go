@@ -18,6 +18,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"cardstation/biometrics"
 	"cardstation/devices/capture"
 	"cardstation/station"
 )
@@ -118,7 +119,7 @@ type SimulateBody struct {
 type captureInput struct {
 	SlotPath
 	ContentType string   `header:"Content-Type" required:"true"`
-	PPI         int      `query:"ppi" minimum:"0" maximum:"10000" doc:"Pixels per inch, where the image does not say it."`
+	PPI         int      `query:"ppi" minimum:"0" maximum:"10000" doc:"Pixels per inch; over what the image says."`
 	Device      string   `query:"device" maxLength:"200" doc:"What took the image."`
 	Missing     []string `query:"missing,explode" maxItems:"10" doc:"Fingers of this slot that are not there: position:presence, as in 5:AMPUTATED."`
 	RawBody     []byte   `contentType:"image/png"`
@@ -145,7 +146,7 @@ func (s *server) capture(ctx context.Context, in *captureInput) (*captureOutput,
 		}
 		sensor = s.sights.watched(sightKey(in.ID, slot), sensor)
 	default:
-		return nil, newProblem(http.StatusUnsupportedMediaType, station.Correct, "a capture is image/png, image/jpeg, image/jp2, image/wsq or application/json", "")
+		return nil, newProblem(http.StatusUnsupportedMediaType, station.Correct, "a capture is image/png, image/jpeg, image/jp2, image/wsq or application/json", "save the picture as "+biometrics.Formats)
 	}
 	q := &queued{Sensor: sensor, turns: s.turns, login: who(ctx).Login}
 	defer q.end()

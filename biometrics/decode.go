@@ -38,8 +38,13 @@ var (
 
 // Remedy is what to do about an error of Decode.
 func Remedy(err error) string {
-	if errors.Is(err, ErrNoDecoder) {
+	switch {
+	case errors.Is(err, ErrNoDecoder):
 		return "have the package libopenjp2-tools installed, or give a PNG, JPEG or WSQ image"
+	case errors.Is(err, ErrTooLarge):
+		return fmt.Sprintf("give it smaller: at most %d MB, and as a rule %d million pixels", MaxBytes>>20, MaxPixels/1_000_000)
+	case errors.Is(err, ErrDamaged):
+		return "have it saved or sent anew: the file is not whole"
 	}
 	return "give a " + Formats + " image"
 }

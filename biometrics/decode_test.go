@@ -11,6 +11,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/disintegration/imaging"
@@ -138,8 +139,12 @@ func TestHostilePicturesAreClearErrors(t *testing.T) {
 		{"36 megapixels of wavelets", claimingWSQ(6000, 6000), biometrics.ErrTooLarge},
 		{"WSQ without pixels", claimingWSQ(0, 10), biometrics.ErrDamaged},
 	} {
-		if _, err := biometrics.Decode(c.data); !errors.Is(err, c.want) {
+		_, err := biometrics.Decode(c.data)
+		if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+		if says := biometrics.Remedy(err); strings.Contains(says, biometrics.Formats) != (c.want == biometrics.ErrFormat) {
+			t.Errorf("%s: %v: the remedy is said to be to %s", c.name, err, says)
 		}
 		if _, err := biometrics.Peek(c.data); err != nil && !errors.Is(err, c.want) || err == nil && c.want == biometrics.ErrTooLarge {
 			t.Errorf("%s: its header: %v, want %v", c.name, err, c.want)

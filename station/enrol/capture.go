@@ -1,6 +1,7 @@
 package enrol
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 // that are not there. A refused image is no error: the answer says so and why. One that
 // is accepted may come with advice, and may be taken again.
 // Errors: CallSupervisor after three refused images, Retry where the sensor
-// gave nothing, Correct where what it gave is no image.
+// gave nothing, unless it says otherwise, Correct where what it gave is no image.
 func (d *Desk) Capture(ctx context.Context, by station.Person, id string, slot station.Slot, sensor capture.Sensor, missing []station.Missing) (station.Capture, error) {
 	what := fmt.Sprintf("capture %s of enrolment %s", slot, id)
 	if err := may(by, station.RoleDesk, what); err != nil {
@@ -36,7 +37,7 @@ func (d *Desk) Capture(ctx context.Context, by station.Person, id string, slot s
 	}
 	frame, err := sensor.Capture(ctx)
 	if err != nil {
-		return station.Capture{}, &station.Error{Kind: station.Retry, What: what, Err: err, Hint: "look after the sensor and capture again"}
+		return station.Capture{}, unable(err, what)
 	}
 	c, picture, err := d.judge(slot, frame, missing, what)
 	if err != nil {
@@ -44,6 +45,16 @@ func (d *Desk) Capture(ctx context.Context, by station.Person, id string, slot s
 	}
 	c.By = by.Login
 	return d.settle(ctx, by, id, c, picture, what, station.Image{Media: c.Media, Data: frame.Data})
+}
+
+// unable is the error of a sensor that gave nothing, with the sensor's own word on what to
+// do, where it has one.
+func unable(err error, what string) error {
+	kind := station.KindOf(err)
+	if kind == station.Internal {
+		kind = station.Retry
+	}
+	return &station.Error{Kind: kind, What: what, Err: err, Hint: cmp.Or(station.HintOf(err), "look after the sensor and capture again")}
 }
 
 // judge decodes a frame, holds it against the gate and says what is captured.

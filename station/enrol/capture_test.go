@@ -187,6 +187,11 @@ func (deaf) Capture(context.Context) (capture.Frame, error) {
 	return capture.Frame{}, capture.ErrNothing
 }
 
+// broken fails with an error of its own.
+type broken struct{ err error }
+
+func (b broken) Capture(context.Context) (capture.Frame, error) { return capture.Frame{}, b.err }
+
 func TestWhatIsNoImageCountsNotAsATry(t *testing.T) {
 	f := desk(t)
 	f.open("e")
@@ -199,7 +204,14 @@ func TestWhatIsNoImageCountsNotAsATry(t *testing.T) {
 		f.kind(err, station.Correct)
 	}
 	_, err := f.Capture(bg, an, "e", station.Portrait, deaf{}, nil)
-	f.kind(err, station.Retry)
+	if e := f.kind(err, station.Retry); e.Hint == "" {
+		t.Error("nobody says what to do about a sensor that gives nothing")
+	}
+	own := &station.Error{Kind: station.Correct, What: "scanner", Hint: "have it set to another format"}
+	_, err = f.Capture(bg, an, "e", station.Portrait, broken{own}, nil)
+	if e := f.kind(err, station.Correct); e.Hint != own.Hint {
+		t.Errorf("the sensor says %q, and the desk %q", own.Hint, e.Hint)
+	}
 	if e, err := f.Get(bg, "e"); err != nil || len(e.Captures) != 0 || len(f.events()) != 1 {
 		t.Errorf("%+v %v", e.Captures, err)
 	}
