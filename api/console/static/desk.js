@@ -1,5 +1,5 @@
 // The desk: the list of enrolments, and one dossier with its fourteen captures.
-import { $, act, ask, askReason, begin, call, doing, h, live, notice, tag, told, when } from "./api.js";
+import { $, Problem, act, ask, askReason, begin, call, doing, h, live, notice, tag, told, when } from "./api.js";
 import { blank, example, fields, fingerNames, slots } from "./dossier.js";
 
 const simulated = "simulated" in document.documentElement.dataset;
@@ -10,6 +10,12 @@ let me;
 let current; // {id, fresh, data, captures}
 let missing = {}; // slot -> fingers that are said to be missing, until the capture is taken
 let next = "";
+let ppi = ""; // of uploaded prints; empty: as each says itself
+
+const mostBytes = 20 << 20; // what the station takes is less
+
+// shown keeps in the address which enrolment is open, for who has to load the page or log in anew.
+const shown = (id) => history.replaceState(null, "", id ? `?id=${encodeURIComponent(id)}` : location.pathname);
 
 async function list(more = false) {
   const query = new URLSearchParams({ limit: "30", state: $("state").value });
@@ -29,6 +35,7 @@ async function open(id) {
   const captures = (await call("GET", `/v1/enrollments/${id}/captures`)).items;
   missing = {};
   current = { id, data, captures };
+  shown(id);
   draw();
 }
 
@@ -36,6 +43,7 @@ function begun() {
   const bytes = crypto.getRandomValues(new Uint8Array(8));
   current = { id: `e-${[...bytes].map((b) => b.toString(16).padStart(2, "0")).join("")}`, fresh: true, captures: [],
     data: { requestData: { requestType: "FIRST_ISSUANCE" }, biographicData: { ...blank }, contextualData: { state: "open", operator: me.login } } };
+  shown();
   draw();
   $("dossier").querySelector("input")?.focus();
 }
@@ -101,6 +109,7 @@ async function remove() {
   if (!(await ask("Delete this enrolment with its images?", [], "Delete", true))) return;
   await call("DELETE", `/v1/enrollments/${current.id}`);
   current = undefined;
+  shown();
   $("dossier").replaceChildren(h("p", { class: "empty" }, "Deleted."));
   await list();
 }
@@ -109,9 +118,15 @@ function captures() {
   const todo = current.captures.filter((c) => !c.state || c.state === "refused");
   const el = h("section", { "aria-label": "Captures" },
     h("div", { class: "row" }, h("h2", {}, `Portrait and fingerprints: ${14 - todo.length} of 14`),
-      isOpen() && simulated && todo.some((c) => c.sensor) ? act("Take all that is left with the simulated sensors", takeAll, { id: "all" }) : ""),
+      isOpen() && simulated && todo.some((c) => c.sensor) ? act("Take all that is left with the simulated sensors", takeAll, { id: "all" }) : "", isOpen() ? resolution() : ""),
     h("div", { class: "cards", id: "captures" }, current.captures.map((c) => shot(c, c.slot === nextSlot()))));
   return el;
+}
+
+// resolution is for files that do not say theirs, or say it wrong.
+function resolution() {
+  const choices = [["", "as each file says"], ["500", "500 ppi"], ["1000", "1000 ppi"]];
+  return h("label", {}, "Uploaded prints are of", h("select", { id: "ppi", onchange: (ev) => (ppi = ev.target.value) }, choices.map(([v, text]) => h("option", { value: v, selected: v === ppi }, text))));
 }
 
 // unconfirmed captures stand, but a supervisor has to confirm their missing fingers,
@@ -137,7 +152,7 @@ function shot(c, turn) {
   const actions = [];
   if (c.mapRef) actions.push(qualityButton(picture, c, s));
   if (isOpen() && !(c.state === "refused" && c.attempts >= 3)) {
-    const file = h("input", { type: "file", accept: "image/png,image/jpeg,image/jp2,.jp2,.j2k,.wsq", "aria-label": `Upload ${s.name}`, onchange: () => doing(null, () => upload(c.slot, file.files[0])) });
+    const file = h("input", { type: "file", accept: "image/png,image/jpeg,image/jp2,.jp2,.j2k,.wsq", "aria-label": `Upload ${s.name}`, onchange: () => doing(null, () => upload(c.slot, file.files[0])).then(() => (file.value = "")) });
     actions.push(h("label", { class: "button small" }, "Upload", file));
     if (c.sensor) actions.push(act(simulated ? "Simulate" : "Capture", () => take(c.slot), { class: "small" }));
     if (s.fingers) actions.push(act("Missing…", () => describe(c.slot), { class: "small" }));
@@ -231,7 +246,9 @@ async function watch(slot, url) {
 
 async function upload(slot, file) {
   if (!file) return;
+  if (file.size >= mostBytes) throw new Problem({ detail: `${file.name} has ${Math.ceil(file.size / 1e6)} MB`, hint: "give it smaller: less than 20 MB are taken" }, 413);
   const query = new URLSearchParams();
+  if (ppi && slots[slot].fingers) query.set("ppi", ppi);
   const media = /\.j(p2|2k)$/i.test(file.name) ? "image/jp2" : file.type || "image/wsq"; // browsers have several names, or none, for these
   for (const m of missing[slot] || []) query.append("missing", `${m.position}:${m.presence}`);
   await taken(slot, await call("POST", `/v1/enrollments/${current.id}/captures/${slot}?${query}`, file, media));
