@@ -35,7 +35,7 @@ type synthScannerCmd struct {
 	Record string `type:"existingfile" help:"The prints of this record instead (see card record)."`
 	Iris   string `type:"existingfile" help:"Be an iris camera that gives this record of ISO/IEC 19794-6."`
 	Slow   int    `default:"500" help:"How long a capture takes, in milliseconds."`
-	Do     string `default:"well" help:"What it does wrong from the start; later what is typed, a word a line: well, unplugged, stalled, half-image, broken-off, lying-ppi, busy, not-ready, unregistered, sees-nothing, forged, replayed, deaf."`
+	Do     string `default:"well" help:"What it does wrong from the start; later what is typed, a word a line: well, unplugged, stalled, half-image, broken-off, lying-ppi, busy, not-ready, unregistered, sees-nothing, forged, replayed, deaf, endless."`
 }
 
 func (c *synthScannerCmd) Run(s *session) error {

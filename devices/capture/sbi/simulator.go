@@ -44,11 +44,12 @@ const (
 	Forged                          // signed by a key that nobody trusts
 	Replayed                        // an older transaction's answer
 	Deaf                            // does not know the extension: gives the echo of no customOpts
+	Endless                         // streams go on beyond the time that they are given
 )
 
 // troubles are their names, in the order above.
 var troubles = [...]string{"well", "unplugged", "stalled", "half-image", "broken-off", "lying-ppi", "busy", "not-ready", "unregistered",
-	"sees-nothing", "forged", "replayed", "deaf"}
+	"sees-nothing", "forged", "replayed", "deaf", "endless"}
 
 // String is the trouble's name.
 func (t Trouble) String() string {

@@ -291,7 +291,7 @@ func (s *Simulator) stream(w http.ResponseWriter, r *http.Request) {
 	// the boundary is announced with its two dashes, as the specification has it
 	w.Header().Set("Content-Type", "multipart/x-mixed-replace; boundary=--BoundaryString")
 	end := time.Now().Add(timeout)
-	for i := 0; time.Now().Before(end); i++ {
+	for i := 0; time.Now().Before(end) || trouble == Endless; i++ {
 		if picture := s.picture(i); picture != nil {
 			fmt.Fprintf(w, "--BoundaryString\r\nContent-Type:image/jpeg\r\nContent-Length:%d\r\n\r\n", len(picture))
 			trouble, _ = s.state()

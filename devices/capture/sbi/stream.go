@@ -17,10 +17,10 @@ import (
 const maxPicture = 8 << 20 // bytes of one picture of a stream
 
 // Stream shows what the device sees: show gets each JPEG in turn, which it may keep,
-// and ends the stream with an error. Stream returns nil when the device has ended it
-// (after Options.Timeout at the latest), show's error, or an *Error; ErrTimeout where no
-// picture came for Options.Grace. A capture may run beside it; the device then shows no
-// pictures, and that is no time-out.
+// and ends the stream with an error. Stream returns nil when the device has ended it, after
+// Options.Timeout as it is asked to, or when it has not and Options.Grace has gone by since;
+// show's error; or an *Error, ErrTimeout where no picture came for Options.Grace. A capture
+// may run beside it; the device then shows no pictures, and that is no time-out.
 func (d *Device) Stream(ctx context.Context, t Target, show func(jpeg []byte) error) error {
 	sensor, err := t.sensor(d.subIDs)
 	if err != nil {
@@ -39,6 +39,7 @@ func (d *Device) Stream(ctx context.Context, t Target, show func(jpeg []byte) er
 	})
 	idle.Reset(o.Grace)
 	defer idle.Stop()
+	defer time.AfterFunc(o.Timeout+o.Grace, func() { stop(errOver) }).Stop()
 	res, err := d.client.send(mine, methodStream, d.Address+"stream",
 		streamRequest{DeviceID: d.ID, DeviceSubID: sensor, Timeout: text(strconv.FormatInt(o.Timeout.Milliseconds(), 10))})
 	if err == nil {
@@ -57,11 +58,16 @@ func (d *Device) Stream(ctx context.Context, t Target, show func(jpeg []byte) er
 		return nil
 	case errors.As(err, &own):
 		return own.error
+	case errors.Is(cause, errOver):
+		return nil
 	case errors.Is(cause, ErrTimeout):
 		err = ErrTimeout
 	}
 	return fail(ctx, "stream", d.String(), err)
 }
+
+// errOver ends a stream whose device does not.
+var errOver = errors.New("the stream's time is over")
 
 // shown is an error of the caller's show.
 type shown struct{ error }

@@ -184,6 +184,22 @@ func TestAStreamEndsByItselfOrSaysWhy(t *testing.T) {
 	}
 }
 
+// A device that pays no heed to the time that a stream was given is left by us soon after.
+func TestAStreamThatDoesNotEndIsEnded(t *testing.T) {
+	b := start(t, sbi.SimulatorOptions{Preview: [][]byte{jpeg}, Interval: 5 * time.Millisecond})
+	b.options.Timeout, b.options.Grace = 50*time.Millisecond, 2*time.Second
+	b.Client, _ = sbi.New(b.options)
+	d := b.device(t)
+	b.Make(sbi.Endless)
+	if err := d.Stream(t.Context(), position(t, 13), func([]byte) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	b.Make(sbi.Well)
+	eventually(t, func() bool { // the device has seen that nobody looks on
+		return d.Stream(t.Context(), position(t, 13), func([]byte) error { return nil }) == nil
+	})
+}
+
 func TestAServiceThatIsNotThereIsADeviceGone(t *testing.T) {
 	b := start(t, sbi.SimulatorOptions{})
 	d := b.device(t)
