@@ -208,11 +208,12 @@ func (r *reader) number(bytes int) (n int) {
 	return n
 }
 
-var errResolution = errors.New("resolution not within 100 to 1000 pixels a centimetre")
+var errResolution = errors.New("resolution not within 98 to 1000 pixels a centimetre")
 
 // scale brings pixels of a resolution to 500 ppi; the resolutions of 490 to 510 ppi are that.
+// The least is 250 ppi, which some round down.
 func scale(x, y int) (func(x, y int) (int, int), error) {
-	if min(x, y) < 100 || max(x, y) > 1000 {
+	if min(x, y) < 98 || max(x, y) > 1000 {
 		return nil, errResolution
 	}
 	if x >= 193 && x <= 201 && y >= 193 && y <= 201 {
@@ -250,7 +251,7 @@ func (r *reader) views2005() ([]Template, error) {
 
 func (r *reader) views2011() ([]Template, error) {
 	n, certified := r.number(2), r.number(1)
-	if certified > 1 || n > mostViews {
+	if certified > 1 || n < 1 || n > mostViews {
 		return nil, fmt.Errorf("%d representations, certification %d", n, certified)
 	}
 	var out []Template

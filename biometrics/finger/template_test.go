@@ -78,10 +78,20 @@ func TestRecordsOfOtherResolutionsComeAt500(t *testing.T) {
 	if err != nil || got[0].Width != 400 || got[0].Minutiae[1].X != 150 || got[0].Minutiae[1].Y != 200 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	b[18] = 0
+	b[19], b[21], b[18], b[20] = 98, 98, 0, 0 // 250 ppi, rounded down
+	if got, err = finger.DecodeISO(b); err != nil || got[0].Minutiae[0].X != 201 {
+		t.Errorf("250 ppi: %+v, %v", got, err)
+	}
 	b[19] = 40
 	if _, err := finger.DecodeISO(b); !errors.Is(err, finger.ErrMalformed) {
 		t.Errorf("100 ppi: %v", err)
+	}
+}
+
+// ISO/IEC 19794-2:2011 has one representation at least.
+func TestARecordOf2011WithoutRepresentationsIsNone(t *testing.T) {
+	if got, err := finger.DecodeISO(layout(t, "464D5200 30333000 0000000F 0000 00")); !errors.Is(err, finger.ErrMalformed) {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

@@ -13,7 +13,7 @@ const tagFace39794 = 0x65
 // it stands in a card's 7F2E (inside A1). Of each representation it takes the
 // two-dimensional image with its format, size, kind, colour space, source and first
 // quality score, and the holder's gender, eye and hair colour; codes are turned into
-// those of 19794-5:2005, 0 or FF where that has none. Landmarks, pose, times, capture
+// those of 19794-5:2005, 0, FF or (of colours) 4 where that has none. Landmarks, pose, times, capture
 // device, presentation attack detection and three-dimensional shapes are passed over.
 // Tags are automatic ones, as in finger39794.go. The structure is that of the
 // standard's public ASN.1; no record of another program's making was at hand.
@@ -137,7 +137,8 @@ func (im *Image) information39794(b []byte) error {
 	if parts[1] != nil && codes[1] == 0 { // MRTD
 		im.Type = ImageFullFrontal
 	}
-	im.ColourSpace = recode(codes[9], 0, 0xFF, 1, 0, 2, 3, 0)
+	const another = 4 // 19794-5, 5.7.4; more than 8 bits a sample are none of the named ones
+	im.ColourSpace = recode(codes[9], another, 0, another, 1, another, 2, 3, another)
 	if parts[7] == nil {
 		return nil
 	}
@@ -163,18 +164,19 @@ func (im *Image) identity39794(b []byte) error {
 			return err
 		}
 	}
-	im.Gender = recode(codes[0], 0, 0xFF, 1, 2)
-	im.EyeColour = recode(codes[1], 0, 0xFF, 1, 2, 3, 4, 5, 0xFF, 6, 7)
-	im.HairColour = recode(codes[2], 0, 0xFF, 1, 2, 3, 4, 5, 6, 7, 0xFF)
+	im.Gender = recode(codes[0], 0xFF, 0, 0xFF, 1, 2)
+	im.EyeColour = recode(codes[1], 0xFF, 0, 0xFF, 1, 2, 3, 4, 5, 0xFF, 6, 7)
+	im.HairColour = recode(codes[2], 0xFF, 0, 0xFF, 1, 2, 3, 4, 5, 6, 7, 0xFF)
 	return nil
 }
 
-// recode finds the code of 19794-5 at the place of the one of 39794-5.
-func recode(code byte, to ...byte) byte {
+// recode finds the code of 19794-5 at the place of the one of 39794-5, otherwise for one
+// beyond them.
+func recode(code, otherwise byte, to ...byte) byte {
 	if int(code) < len(to) {
 		return to[code]
 	}
-	return 0xFF
+	return otherwise
 }
 
 // inside goes down by context tags; nil where one is absent.

@@ -2,6 +2,7 @@ package record
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -166,6 +167,17 @@ func TestFaceBlocksOf39794AreRead(t *testing.T) {
 		}
 		if _, err := f.Encode(); err == nil {
 			t.Error("written as another edition than it is")
+		}
+	}
+}
+
+// Colours that 19794-5 has no name for are its other ones: 128 and up are makers' own.
+func TestColourSpacesOf39794AreThoseOf19794(t *testing.T) {
+	for code, want := range []byte{0, 4, 1, 4, 2, 3, 4, 4} {
+		words := strings.Replace(full, "colours=EXPLICIT:9,IMPLICIT:0,ENUMERATED:2", fmt.Sprintf("colours=EXPLICIT:9,IMPLICIT:0,ENUMERATED:%d", code), 1)
+		f, err := DecodeFace(byOpenSSL(t, words))
+		if err != nil || f.Images[0].ColourSpace != want {
+			t.Errorf("colour space %d: %+v, %v", code, f.Images, err)
 		}
 	}
 }

@@ -22,10 +22,11 @@ const (
 // must agree in them.
 type Finger struct {
 	Edition Edition
-	Level   uint16 // image acquisition level, 30 or 31 for 500 ppi, 40 or 41 for 1000 (2005 only; 7.1.5)
+	Level   uint16 // image acquisition level: see levels (2005 only; 7.1.5)
 	// Certified says that the views have certification blocks (2011 only; 8.2).
 	Certified bool
-	// Positions is how many different positions the views show (2011 only; 8.2).
+	// Positions is how many different positions the views show (2011 only; 8.2), as the
+	// record says; 0 has Encode count them.
 	Positions byte
 	Views     []FingerView
 }
@@ -126,8 +127,27 @@ const (
 	view2005       = 14
 	header2011     = 16
 	view2011       = 19 + 22 // without blocks, with the length of the image
-	maxFingerViews = 255
+	maxViews2005   = 0xFF    // what the field has room for
+	maxFingerViews = 0xFFFF
 )
+
+// levels are the image acquisition levels of 19794-4:2005, table 1, by what they want in
+// pixels per inch, the highest first. 31 and 41 are 30 and 40 with more of the grey levels
+// used, which nothing here measures.
+var levels = []struct {
+	level uint16
+	ppi   int
+}{{40, 1000}, {35, 750}, {30, 500}, {20, 250}, {10, 125}}
+
+// levelOf is the highest level that a resolution reaches, 2 % below it as scanners are.
+func levelOf(ppi int) (uint16, error) {
+	for _, l := range levels {
+		if ppi*100 >= l.ppi*98 {
+			return l.level, nil
+		}
+	}
+	return 0, fmt.Errorf("%d pixels per inch, fewer than any image acquisition level of 19794-4:2005 has", ppi)
+}
 
 // NewFinger makes a record of one 8 bit image with the same resolution both ways,
 // in pixels per inch.
@@ -144,18 +164,16 @@ func NewFinger(e Edition, position, impression byte, c Compression, width, heigh
 		Compression: c, Width: uint16(width), Height: uint16(height), Data: data,
 	}
 	f := Finger{Edition: e}
-	if e == Finger2005 {
+	var err error
+	switch e {
+	case Finger2005:
 		v.Count, v.Number, v.Qualities = 1, 1, []FingerQuality{{Score: QualityUnknown}}
-		f.Level = 30
-		if ppi >= 1000 {
-			f.Level = 40
-		}
-	}
-	if e == Finger2011 {
-		v.Captured, f.Positions = CaptureTime(time.Time{}), 1
+		f.Level, err = levelOf(ppi)
+	case Finger2011:
+		v.Captured = CaptureTime(time.Time{})
 	}
 	f.Views = []FingerView{v}
-	return f, nil
+	return f, err
 }
 
 // CaptureTime codes a time as ISO/IEC 19794-1:2011 has it, in UTC; FF throughout
@@ -174,8 +192,12 @@ func CaptureTime(t time.Time) [9]byte {
 
 // Encode writes the record, in its Edition.
 func (f Finger) Encode() ([]byte, error) {
-	if len(f.Views) == 0 || len(f.Views) > maxFingerViews {
-		return nil, fmt.Errorf("finger record with %d views, want 1 to %d", len(f.Views), maxFingerViews)
+	most := maxFingerViews
+	if f.Edition == Finger2005 {
+		most = maxViews2005
+	}
+	if len(f.Views) == 0 || len(f.Views) > most {
+		return nil, fmt.Errorf("finger record with %d views, want 1 to %d", len(f.Views), most)
 	}
 	switch f.Edition {
 	case Finger2005:

@@ -10,7 +10,15 @@ func (f Finger) encode2011() ([]byte, error) {
 	be := binary.BigEndian
 	b := append(make([]byte, 0, header2011), fingerMagic+version2011...)
 	b = be.AppendUint16(be.AppendUint32(b, 0), uint16(len(f.Views)))
-	b = append(b, 0, f.Positions)
+	positions := f.Positions
+	if positions == 0 {
+		shown := map[byte]bool{}
+		for _, v := range f.Views {
+			shown[v.Position] = true
+		}
+		positions = byte(min(len(shown), 0xFF))
+	}
+	b = append(b, 0, positions)
 	if f.Certified {
 		b[14] = 1
 	}
@@ -63,8 +71,8 @@ func decode2011(b []byte) (Finger, error) {
 		return Finger{}, fmt.Errorf("%w: says %d bytes and has %d", ErrMalformed, n, len(b))
 	}
 	count := int(be.Uint16(b[12:]))
-	if count == 0 || count > maxFingerViews || b[14] > 1 {
-		return Finger{}, fmt.Errorf("%w: %d views, certification flag %d", ErrMalformed, count, b[14])
+	if count == 0 || b[14] > 1 || b[15] == 0 {
+		return Finger{}, fmt.Errorf("%w: %d views of %d positions, certification flag %d", ErrMalformed, count, b[15], b[14])
 	}
 	f := Finger{Edition: Finger2011, Certified: b[14] == 1, Positions: b[15]}
 	for b = b[header2011:]; len(f.Views) < count; {

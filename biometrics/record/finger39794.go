@@ -47,6 +47,8 @@ func (v FingerView) encode39794() ([]byte, error) {
 		return nil, errors.New("no image")
 	case v.Units > 2 || v.Units > 0 && v.ImageX != v.ImageY:
 		return nil, fmt.Errorf("%d by %d samples in unit %d, 39794-4 has one rate for both directions", v.ImageX, v.ImageY, v.Units)
+	case slices.ContainsFunc(v.Qualities, func(q FingerQuality) bool { return q.Score != QualityUnknown && (q.Vendor == 0 || q.Algorithm == 0) }):
+		return nil, errors.New("a quality of no registered algorithm, which 39794-4 has no place for")
 	case v.Certificates != nil || v.Extended != nil:
 		return nil, errors.New("certificates or extended data, which are not written in 39794-4")
 	}

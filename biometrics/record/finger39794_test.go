@@ -127,6 +127,7 @@ func TestViewsThatA39794RecordCannotHoldAreRefused(t *testing.T) {
 		"one rate":         func(v *FingerView) { v.ImageY = 1000 },
 		"no image":         func(v *FingerView) { v.Data = nil },
 		"extended data":    func(v *FingerView) { v.Extended = []byte{1} },
+		"no registered":    func(v *FingerView) { v.Qualities = []FingerQuality{{Score: 71}} },
 	} {
 		f, _ := written39794(t)
 		spoil(&f.Views[1])

@@ -57,6 +57,78 @@ func TestFingerRecord2011StandsAsTheStandardDrawsIt(t *testing.T) {
 	}
 }
 
+// The worked example of ISO/IEC 19794-4:2011, C.1, as other programs test with it: a rolled
+// left index finger of 375 by 625 pixels, raw, with a quality and a certification block.
+func TestTheExampleOf19794Of2011IsReadAndWritten(t *testing.T) {
+	head := unhex("4649520030323000000393C9000101" + "01" + "000393B907D50C0F112313000000ABCD1235" + "013AABCD1234" + "0178AB01" +
+		"07000101F401F401F401F4080001" + "01770271" + "00039387")
+	example := append(head, bytes.Repeat([]byte{0xFF}, 375*625)...)
+	f, err := DecodeFinger(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := f.Views[0]
+	if !f.Certified || f.Positions != 1 || len(f.Views) != 1 || v.Captured != CaptureTime(time.Date(2005, 12, 15, 17, 35, 19, 0, time.UTC)) ||
+		v.Technology != 0 || v.Vendor != 0xABCD || v.Device != 0x1235 || !reflect.DeepEqual(v.Qualities, []FingerQuality{{58, 0xABCD, 0x1234}}) ||
+		!reflect.DeepEqual(v.Certificates, [][3]byte{{0x78, 0xAB, 1}}) || v.Position != 7 || v.Number != 0 || v.Impression != 1 || v.PPI() != 500 || v.Compression != Raw {
+		v.Data = nil
+		t.Errorf("%+v", v)
+	}
+	img, err := v.Image()
+	if err != nil || img.Bounds().Dx() != 375 || img.Bounds().Dy() != 625 {
+		t.Error(err)
+	}
+	if !bytes.Equal(encoded(t, f), example) {
+		t.Error("it is written otherwise")
+	}
+}
+
+// ISO/IEC 19794-4:2005, table 1: a level is what the resolution reaches.
+func TestTheAcquisitionLevelIsThatOfTheResolution(t *testing.T) {
+	for ppi, want := range map[int]uint16{125: 10, 250: 20, 490: 30, 500: 30, 510: 30, 749: 35, 985: 40, 1000: 40} {
+		f, err := NewFinger(Finger2005, 1, 0, WSQ, 1, 1, ppi, []byte("x"))
+		if err != nil || f.Level != want {
+			t.Errorf("%d pixels an inch: level %d, %v", ppi, f.Level, err)
+		}
+	}
+	if _, err := NewFinger(Finger2005, 1, 0, WSQ, 1, 1, 96, []byte("x")); err == nil {
+		t.Error("a level for 96 pixels an inch")
+	}
+}
+
+// What a record counts, and what there is of it: as many as its fields hold, and no more.
+func TestCountsOfViewsAreBoundByTheRecord(t *testing.T) {
+	f := finger(t, Finger2011)
+	f.Views[0].Data = nil
+	for len(f.Views) < 0xFFFF {
+		f.Views = append(f.Views, f.Views[0])
+	}
+	whole := encoded(t, f)
+	if again, err := DecodeFinger(whole); err != nil || len(again.Views) != 0xFFFF {
+		t.Fatal(len(again.Views), err)
+	}
+	one := encoded(t, finger(t, Finger2011))
+	many := bytes.Clone(one)
+	many[12], many[13] = 0xFF, 0xFF
+	none := bytes.Clone(one)
+	none[12], none[13] = 0, 0
+	nowhere := bytes.Clone(one)
+	nowhere[15] = 0
+	for name, b := range map[string][]byte{"65535 of one": many, "no views": none, "views of no position": nowhere, "a byte behind": append(bytes.Clone(one), 0)} {
+		if _, err := DecodeFinger(b); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	f.Views = append(f.Views, f.Views[0])
+	if _, err := f.Encode(); err == nil {
+		t.Error("65536 views are written")
+	}
+	f.Edition, f.Views = Finger2005, f.Views[:256]
+	if _, err := f.Encode(); err == nil {
+		t.Error("256 views in a record of 2005")
+	}
+}
+
 func TestFingerRecordsAreReadBackWhole(t *testing.T) {
 	for _, e := range []Edition{Finger2005, Finger2011} {
 		f := finger(t, e)
@@ -65,7 +137,11 @@ func TestFingerRecordsAreReadBackWhole(t *testing.T) {
 		if e == Finger2011 {
 			f.Views[1].Compression, f.Views[1].Extended = PNG, []byte{0, 3, 0, 6, 'h', 'i'}
 		}
-		again, err := DecodeFinger(encoded(t, f))
+		b := encoded(t, f)
+		if e == Finger2011 {
+			f.Positions = 2 // as Encode has counted them
+		}
+		again, err := DecodeFinger(b)
 		if err != nil || !reflect.DeepEqual(again, f) {
 			t.Errorf("%d: %v\n got %+v\nwant %+v", e, err, again, f)
 		}
