@@ -2,7 +2,7 @@
 
 # What the station runs on, and what only its tests hold it against.
 RUN_PACKAGES  := gcc libc6-dev pkg-config libpcsclite-dev pcscd vsmartcard-vpcd fonts-ocr-b fonts-noto-core libopenjp2-tools
-TEST_PACKAGES := libeac-dev libmrtd-dev openpace opensc yubico-piv-tool openssl argon2 poppler-utils zbar-tools tesseract-ocr chromium
+TEST_PACKAGES := libssl-dev libeac-dev libmrtd-dev openpace opensc yubico-piv-tool openssl argon2 poppler-utils zbar-tools tesseract-ocr chromium
 
 BIN := bin/stationd
 
