@@ -206,13 +206,13 @@ func operation(method, path, id, tag, summary string, scopes ...string) huma.Ope
 
 // handle puts a handler in place for those with the operation's scope.
 func handle[I, O any](s *server, op huma.Operation, h func(context.Context, *I) (*O, error)) {
-	codes := []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict}
+	codes := []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusTooManyRequests}
 	register(s, op, codes, h)
 }
 
 // public puts a handler in place for everybody.
 func public[I, O any](s *server, op huma.Operation, h func(context.Context, *I) (*O, error)) {
-	register(s, op, []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusTooManyRequests}, h)
+	register(s, op, []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}, h)
 }
 
 func register[I, O any](s *server, op huma.Operation, codes []int, h func(context.Context, *I) (*O, error)) {
@@ -223,7 +223,11 @@ func register[I, O any](s *server, op huma.Operation, codes []int, h func(contex
 		op.Responses = map[string]*huma.Response{}
 	}
 	problem := s.api.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "Problem")
-	for _, code := range append(codes, http.StatusInternalServerError) {
+	codes = append(codes, http.StatusInternalServerError, http.StatusServiceUnavailable)
+	if op.Method == http.MethodPost || op.Method == http.MethodPut || op.Method == http.MethodPatch { // those with a body
+		codes = append(codes, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	for _, code := range codes {
 		op.Responses[fmt.Sprint(code)] = &huma.Response{Description: http.StatusText(code),
 			Content: map[string]*huma.MediaType{"application/problem+json": {Schema: problem}}}
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ type talk struct {
 	h      *house
 	tokens map[string]string
 	kept   map[string]string
+	said   *documented // what the API's document says
 }
 
 func TestConversations(t *testing.T) {
@@ -167,7 +169,26 @@ func (c *talk) do(at, who, method, path string, header http.Header, body []byte)
 	if err != nil {
 		c.t.Fatalf("%s: %v", at, err)
 	}
+	c.documented(at, req, resp.StatusCode)
 	return resp.StatusCode, resp.Header, got
+}
+
+// documented holds an answer's status against the document.
+func (c *talk) documented(at string, req *http.Request, status int) {
+	c.t.Helper()
+	if c.said == nil {
+		d, _ := document31(c.t, c.h)
+		c.said = &d
+	}
+	for path, ops := range c.said.Paths {
+		op, ok := ops[strings.ToLower(req.Method)]
+		if same, _ := filepath.Match(regexp.MustCompile(`{[^}]*}`).ReplaceAllString(path, "*"), req.URL.Path); !ok || !same {
+			continue
+		}
+		if _, ok := op.Responses[fmt.Sprint(status)]; !ok {
+			c.t.Errorf("%s: %s %s answers %d, which its document does not say", at, req.Method, path, status)
+		}
+	}
 }
 
 func (c *talk) token(who string) string {
