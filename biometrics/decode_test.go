@@ -130,6 +130,7 @@ func TestHostilePicturesAreClearErrors(t *testing.T) {
 		{"64 megapixels", claiming(8192, 8192, 8, 0), biometrics.ErrTooLarge},
 		{"36 megapixels of eight bytes", claiming(6000, 6000, 16, 6), biometrics.ErrTooLarge},
 		{"25 megapixels of coefficients", progressive(5000, 5000), biometrics.ErrTooLarge},
+		{"as many behind stray bytes", with(progressive(5000, 5000), append(segment(0xFE, []byte("x")), 7, 0xFF, 0, 0xFF, 0xD0)), biometrics.ErrTooLarge},
 		{"21 megabytes", append(append([]byte(nil), whole...), make([]byte, 21<<20)...), biometrics.ErrTooLarge},
 		{"header alone", claiming(100, 100, 8, 0), biometrics.ErrDamaged},
 		{"JPEG marker alone", []byte("\xff\xd8\xff"), biometrics.ErrDamaged},
@@ -286,6 +287,32 @@ func TestPositionsListTheirFingersFromLeftToRight(t *testing.T) {
 }
 
 // FuzzDecode: no picture, however made, may panic or come back beyond the limits.
+// The head tells what image/png, image/jpeg and the coders say of their own pictures.
+func TestHeadsTellWhatWasCoded(t *testing.T) {
+	grey := image.NewGray(image.Rect(0, 0, 9, 7))
+	deep, colours := image.NewGray16(grey.Bounds()), image.NewRGBA(grey.Bounds())
+	few := image.NewPaletted(grey.Bounds(), color.Palette{color.Black, color.White})
+	clear := image.NewNRGBA(grey.Bounds())
+	for _, c := range []struct {
+		data              []byte
+		media             string
+		components, depth int
+	}{
+		{pngOf(t, grey), biometrics.PNG, 1, 8}, {pngOf(t, deep), biometrics.PNG, 1, 16}, {pngOf(t, few), biometrics.PNG, 3, 8}, {pngOf(t, clear), biometrics.PNG, 4, 8},
+		{jpegOf(t, grey), biometrics.JPEG, 1, 8}, {jpegOf(t, colours), biometrics.JPEG, 3, 8}, {wsqOf(t, ramp(9, 7), wsq.Options{PPI: 500}), biometrics.WSQ, 1, 8},
+	} {
+		h, err := biometrics.ReadHeader(c.data)
+		if err != nil || h.Media != c.media || h.Width != 9 || h.Height != 7 || h.Components != c.components || h.Depth != c.depth {
+			t.Errorf("%+v, %v; want %s of %d samples of %d bits", h, err, c.media, c.components, c.depth)
+		}
+		for n := range 20 {
+			if _, err := biometrics.ReadHeader(c.data[:n]); !errors.Is(err, biometrics.ErrDamaged) && !errors.Is(err, biometrics.ErrFormat) {
+				t.Errorf("%s cut to %d bytes: %v", c.media, n, err)
+			}
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add(pngOf(f, ramp(9, 7)))
 	f.Add(jpegOf(f, ramp(9, 7)))
@@ -301,6 +328,12 @@ func FuzzDecode(f *testing.F) {
 		}
 		if b := got.Bounds(); b.Dx() > biometrics.MaxSide || b.Dx()*b.Dy() > biometrics.MaxPixels || got.PPI < 0 {
 			t.Errorf("%v, %d ppi", b, got.PPI)
+		}
+		// What is told of the head is what was decoded, but for the turn that Exif gives it.
+		h, err := biometrics.ReadHeader(data)
+		w, l := got.Bounds().Dx(), got.Bounds().Dy()
+		if err != nil || h.Media != got.Media || h.PPI != got.PPI || max(h.Width, h.Height) != max(w, l) || h.Width*h.Height != w*l || h.Lossless {
+			t.Errorf("the head says %+v, %v; decoded %d x %d, %s, %d ppi", h, err, w, l, got.Media, got.PPI)
 		}
 	})
 }

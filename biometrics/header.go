@@ -94,18 +94,23 @@ type jpegHead struct {
 }
 
 // scanJPEG walks the marker segments (ITU-T T.81, annex B) up to the first scan
-// and takes what it understands.
+// and takes what it understands. What stands between two segments is passed over, as
+// image/jpeg does.
 func scanJPEG(data []byte) (head jpegHead) {
 	head.Media = JPEG
 	data = data[2:]
-	for len(data) >= 4 && data[0] == 0xFF {
+	for len(data) >= 4 {
 		marker := data[1]
-		if marker == 0xFF { // fill byte
+		if data[0] != 0xFF || marker == 0xFF || marker == 0 { // fill bytes and worse
 			data = data[1:]
 			continue
 		}
+		if marker >= 0xD0 && marker <= 0xD7 { // restarts have no length
+			data = data[2:]
+			continue
+		}
 		n := int(binary.BigEndian.Uint16(data[2:]))
-		if marker == 0xDA || n < 2 || n+2 > len(data) {
+		if marker == 0xDA || marker == 0xD9 || n < 2 || n+2 > len(data) {
 			return head
 		}
 		body := data[4 : 2+n]

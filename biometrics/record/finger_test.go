@@ -314,10 +314,22 @@ func FuzzFinger(f *testing.F) {
 	f.Add(encoded(f, finger(f, Finger2005)))
 	f.Add(encoded(f, finger(f, Finger2011)))
 	f.Add(block39794())
+	for c, data := range coded(f) {
+		one, err := NewFinger(Finger2011, 2, 1, c, 48, 64, 500, data)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(encoded(f, one))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		record, err := DecodeFinger(b)
 		if err != nil {
 			return
+		}
+		for _, v := range record.Views {
+			if img, err := v.Image(); err == nil && (img.Bounds().Dx() < 1 || v.Width != 0 && img.Bounds().Dx() != int(v.Width)) {
+				t.Fatalf("%d pixels wide, said to be %d", img.Bounds().Dx(), v.Width)
+			}
 		}
 		again, err := record.Encode()
 		if record.Edition == Finger39794 { // of which not everything is taken
