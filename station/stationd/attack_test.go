@@ -172,6 +172,7 @@ type scene struct {
 
 	terminal *emrtd.Terminal // nil: an office that opens no fingerprints
 	probe    *verify.Probe
+	show     func(portrait []byte)
 }
 
 // deceives is an attack on an office: the verdict that it must get, and the row that
@@ -217,7 +218,7 @@ func (d *den) verdict(t testing.TB, play func(*scene)) (station.Verdict, lds.Fil
 		channel = s.front(channel)
 	}
 	bounded := &counting{Channel: channel}
-	v, files, err := verify.Means{Trust: s.trust, Revocations: s.list, Terminal: s.terminal, Matcher: matcher{}, Now: s.now}.Judge(t.Context(), card.Over(bounded), s.key, s.probe)
+	v, files, err := verify.Means{Trust: s.trust, Revocations: s.list, Terminal: s.terminal, Matcher: matcher{}, Now: s.now, Show: s.show}.Judge(t.Context(), card.Over(bounded), s.key, s.probe)
 	if err != nil {
 		t.Fatal(err)
 	}

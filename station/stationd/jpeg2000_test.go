@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,6 +68,31 @@ func TestFaceInJPEG2000IsShown(t *testing.T) {
 	shown, err := biometrics.Decode(v.Portrait)
 	if want, _ := biometrics.Decode(photo); v.Outcome != station.Valid || err != nil || shown.Media != biometrics.JPEG || shown.Bounds() != want.Bounds() {
 		t.Errorf("%s, %d bytes of a picture, %v: %v", v.Outcome, len(v.Portrait), err, v.Checks)
+	}
+}
+
+// The face that is shown early is not decoded once more for the verdict.
+func TestFaceInJPEG2000IsDecodedOnce(t *testing.T) {
+	decoder, err := exec.LookPath("opj_decompress")
+	if err != nil {
+		t.Fatal("no opj_decompress: make test installs it")
+	}
+	d := newDen(t)
+	photo := jpeg2000(t, pngOf(t, synth.Portrait(1)), "-r", "60")
+	dir := t.TempDir()
+	script := fmt.Sprintf("#!/bin/sh\necho >>%s/runs\nexec %s \"$@\"\n", dir, decoder)
+	if err := os.WriteFile(filepath.Join(dir, "opj_decompress"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	var early []byte
+	v := d.judge(t, func(s *scene) {
+		s.show = func(portrait []byte) { early = portrait }
+		s.signed(s.puppet(), lds.Files{lds.DG2: portraitOf(photo)})
+	})
+	runs, err := os.ReadFile(filepath.Join(dir, "runs"))
+	if err != nil || len(runs) != 1 || len(early) == 0 || !bytes.Equal(early, v.Portrait) {
+		t.Errorf("decoded %d times: %d bytes of a picture early, %d with the verdict (%v)", len(runs), len(early), len(v.Portrait), err)
 	}
 }
 

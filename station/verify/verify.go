@@ -6,6 +6,7 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -170,9 +171,10 @@ func (m Means) Judge(ctx context.Context, c card.Card, key Key, probe *Probe) (s
 	if err != nil {
 		return v, nil, err
 	}
+	picture := pictureOnce()
 	if m.Show != nil {
 		printed.Seen = func(_ lds.FileID, dg2 []byte) {
-			if portrait, _ := lds.Picture(dg2); portrait != nil { // what is wrong with it, the verdict says
+			if portrait, _ := picture(dg2); portrait != nil { // what is wrong with it, the verdict says
 				m.Show(portrait)
 			}
 		}
@@ -181,7 +183,7 @@ func (m Means) Judge(ctx context.Context, c card.Card, key Key, probe *Probe) (s
 	for _, ch := range checks {
 		v.Checks = append(v.Checks, station.Check{Name: ch.Name, Result: station.Result(ch.Result), Why: ch.Why, Evidence: ch.Evidence})
 	}
-	v.Checks = append(v.Checks, describe(&v, files)...)
+	v.Checks = append(v.Checks, describe(&v, files, picture)...)
 	v.Checks = append(v.Checks, revocation(ctx, m.Revocations, files[lds.SOD]), m.fingerprint(&v, files, probe))
 	v.Outcome = outcome(v.Checks)
 	v.Elapsed = m.Now().Sub(start)
@@ -250,7 +252,7 @@ func outcome(checks []station.Check) station.Outcome {
 // describe fills in what the officer compares with the person, and tells what is not
 // shown. A picture goes to the officer's screen by its header only: a chip may claim
 // one that no screen has the memory for.
-func describe(v *station.Verdict, files lds.Files) []station.Check {
+func describe(v *station.Verdict, files lds.Files, picture func(dg2 []byte) ([]byte, error)) []station.Check {
 	if zone, err := lds.DecodeDG1(files[lds.DG1]); err == nil {
 		primary, secondary := zone.Names()
 		v.Document, v.Expiry = zone.Document, zone.Expiry
@@ -263,7 +265,7 @@ func describe(v *station.Verdict, files lds.Files) []station.Check {
 		return nil
 	}
 	var err error
-	v.Portrait, err = lds.Picture(files[lds.DG2])
+	v.Portrait, err = picture(files[lds.DG2])
 	switch {
 	case v.Portrait == nil:
 		return []station.Check{{Name: CheckPicture, Result: station.NotDone, Why: err.Error()}}
@@ -271,4 +273,18 @@ func describe(v *station.Verdict, files lds.Files) []station.Check {
 		return []station.Check{{Name: CheckPicture, Result: station.Passed, Evidence: "shown as it is: " + err.Error()}}
 	}
 	return nil
+}
+
+// pictureOnce is lds.Picture that makes the picture of the same DG2 once: of JPEG 2000 that
+// takes a process.
+func pictureOnce() func(dg2 []byte) ([]byte, error) {
+	var last, portrait []byte
+	var err error
+	return func(dg2 []byte) ([]byte, error) {
+		if last == nil || !bytes.Equal(last, dg2) {
+			last = bytes.Clone(dg2)
+			portrait, err = lds.Picture(dg2)
+		}
+		return portrait, err
+	}
 }
