@@ -42,7 +42,7 @@ func Remedy(err error) string {
 	case errors.Is(err, ErrNoDecoder):
 		return "have the package libopenjp2-tools installed, or give a PNG, JPEG or WSQ image"
 	case errors.Is(err, ErrTooLarge):
-		return fmt.Sprintf("give it smaller: at most %d MB, and as a rule %d million pixels", MaxBytes>>20, MaxPixels/1_000_000)
+		return fmt.Sprintf("give it cut to what is needed, or scaled down; at most %d MB", MaxBytes>>20)
 	case errors.Is(err, ErrDamaged):
 		return "have it saved or sent anew: the file is not whole"
 	}

@@ -82,7 +82,7 @@ type ReaderStatus struct {
 	Step    string         `json:"step,omitempty"` // the last one finished
 	Done    int            `json:"done"`
 	Total   int            `json:"total"`
-	Since   time.Time      `json:"since"`
+	Since   time.Time      `json:"since,omitzero"` // of the line's readers
 	Problem string         `json:"problem,omitempty"`
 	Hint    string         `json:"hint,omitempty"`
 }
