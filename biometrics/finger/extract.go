@@ -148,12 +148,17 @@ const (
 
 // around is the mask grown over the faint blocks that hang together with it.
 func (f field) around(m mask) mask {
+	return m.grown(f.where(func(b block) bool { return b.std >= leastTrace }))
+}
+
+// grown is the mask with what of another hangs together with it and lies within mostTrace blocks.
+func (m mask) grown(over mask) mask {
 	for range mostTrace {
-		grown := m.where(false, func(on bool, n int) bool { return n > 0 })
-		for i, b := range f.blocks {
-			grown.on[i] = m.on[i] || grown.on[i] && b.std >= leastTrace
+		next := m.where(false, func(on bool, n int) bool { return n > 0 })
+		for i := range next.on {
+			next.on[i] = m.on[i] || next.on[i] && over.on[i]
 		}
-		m = grown
+		m = next
 	}
 	return m
 }

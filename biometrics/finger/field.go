@@ -27,6 +27,7 @@ type block struct {
 	duty      float64 // width of the ridges of ridges and valleys, 0..1
 	ratios    ratios  // thickness of ridges to that of valleys
 	ridge     bool
+	faint     bool // carries ridges if it lies within a finger
 }
 
 // field is the picture cut into blocks, row by row.
@@ -115,10 +116,13 @@ func gradients(g *image.Gray, x0, y0 int) block {
 }
 
 // What a block must show to carry ridges. Set on real ink prints, so that
-// printed words, box lines, handwriting and hair stay below.
+// printed words, box lines, handwriting and hair stay below. Where ridges turn within the 3 x 3
+// blocks, at cores and deltas, or are grainy, they are less certain: leastFaint is for what
+// lies within a finger.
 const (
 	leastStd       = 2.5
 	leastCertainty = 0.35
+	leastFaint     = 0.20
 	leastClarity   = 0.45
 )
 
@@ -144,7 +148,7 @@ func (f field) judge(g *image.Gray, bx, by int) {
 		return
 	}
 	b.certainty = math.Hypot(xx-yy, 2*xy) / (xx + yy)
-	if b.certainty < leastCertainty {
+	if b.certainty < leastFaint {
 		return
 	}
 	across := 0.5 * math.Atan2(2*xy, xx-yy)
@@ -153,7 +157,8 @@ func (f field) judge(g *image.Gray, bx, by int) {
 	b.local, b.duty = s.contrast()
 	b.ratios = uniformity(&s.sum)
 	b.period, b.clarity = strongest(&s.sum)
-	b.ridge = b.period > 0 && b.clarity >= leastClarity
+	b.faint = b.period > 0 && b.clarity >= leastClarity
+	b.ridge = b.faint && b.certainty >= leastCertainty
 }
 
 // The profile across the ridges: its length, its width along them, and the

@@ -14,20 +14,26 @@ const (
 )
 
 // opens says by how many degrees the loop of a finger opens to the right of straight down, below
-// zero to the left; 0 where there is no single core or its ridges do not say so. About the core
-// of a loop, the ridges at an angle p from it run at (p + a) / 2, where a is the side to which it
-// opens.
+// zero to the left; 0 where there is no single core or its ridges do not say so.
 func (f field) opens(d directions, print mask) float64 {
 	cores, _ := f.singular(d, print)
 	if len(cores) != 1 {
 		return 0
 	}
+	side, _ := d.opening(cores[0], print)
+	return side
+}
+
+// opening is the side to which a core on blocks opens, in degrees to the right of straight down,
+// not ok where its ridges do not say so. About the core of a loop, the ridges at an angle p from
+// it run at (p + a) / 2, where a is that side.
+func (d directions) opening(core image.Point, print mask) (degrees float64, ok bool) {
 	var re, im, n float64
 	for r := nearCore; r <= farCore; r++ {
 		for k := range 32 {
 			sin, cos := math.Sincos(2 * math.Pi * float64(k) / 32)
-			x, y := float64(cores[0].X)/blockSize+r*cos, float64(cores[0].Y)/blockSize+r*sin
-			if at := image.Pt(int(x), int(y)); !at.In(image.Rect(0, 0, f.w, f.h)) || !print.on[at.Y*f.w+at.X] {
+			x, y := float64(core.X)/blockSize+r*cos, float64(core.Y)/blockSize+r*sin
+			if at := image.Pt(int(x), int(y)); !at.In(image.Rect(0, 0, d.w, d.h)) || !print.on[at.Y*d.w+at.X] {
 				continue
 			}
 			u, v := d.at(x, y)
@@ -35,9 +41,9 @@ func (f field) opens(d directions, print mask) float64 {
 		}
 	}
 	if n == 0 || math.Hypot(re, im) < leastLoop*n {
-		return 0
+		return 0, false
 	}
-	return 90 - math.Atan2(im, re)*180/math.Pi
+	return math.Remainder(90-math.Atan2(im, re)*180/math.Pi, 360), true
 }
 
 // How many loops open to the side of the little finger: of the index finger 61 in a hundred

@@ -3,6 +3,7 @@ package finger
 import (
 	"image"
 	"math"
+	"slices"
 )
 
 // Map is the quality of a picture from place to place.
@@ -56,20 +57,26 @@ func (b block) contrast() float64 { return 2 * math.Sqrt2 * b.std }
 // quality is the geometric mean of the four measures, each from 0 at its worst to 1 at its
 // best; 0 without ridges. One that fails cannot be made good by the others.
 func (b block) quality() float64 {
-	if !b.ridge {
+	if !b.faint {
 		return 0
 	}
 	return math.Pow(ramp(b.ocl(), worstCertainty, bestCertainty)*ramp(b.clarity, worstClarity, bestClarity)*
 		ramp(b.local, worstLocal, bestLocal)*ramp(b.contrast(), worstContrast, bestContrast), 0.25)
 }
 
-// whole is the mask of regions with the holes in them closed: what the fingers cover.
+// whole is the mask of what the fingers cover: their regions, the faint ridges beside these within
+// their boxes (words, handwriting and the next print mostly lie without), and the holes in them.
 func (f field) whole(fingers []region) mask {
 	m := mask{w: f.w, h: f.h, on: make([]bool, len(f.blocks))}
 	for _, r := range fingers {
 		m.add(r)
 	}
-	return m.closed()
+	faint := f.where(func(b block) bool { return b.faint }).clean()
+	for i, on := range faint.on {
+		at := image.Pt(i%f.w, i/f.w)
+		faint.on[i] = on && slices.ContainsFunc(fingers, func(r region) bool { return at.In(r.box) })
+	}
+	return m.grown(faint).closed()
 }
 
 // chart draws the map of what the fingers cover.

@@ -251,9 +251,12 @@ func TestPlantedFaultsOfARollAreSaid(t *testing.T) {
 	}
 }
 
+// TestCoresAndDeltasAreFoundWhereTheyWereMade reads the rolls of as many people as
+// CARDSTATION_HANDS says, of two where it does not.
 func TestCoresAndDeltasAreFoundWhereTheyWereMade(t *testing.T) {
+	people, _ := strconv.Atoi(os.Getenv("CARDSTATION_HANDS"))
 	var made, found, wrong int
-	for _, r := range goodRolls(t, 2) {
+	for _, r := range goodRolls(t, max(people, 2)) {
 		if r.real {
 			continue
 		}
@@ -279,6 +282,51 @@ func TestCoresAndDeltasAreFoundWhereTheyWereMade(t *testing.T) {
 	t.Logf("%d of %d found, %d where there is none", found, made, wrong)
 	if found*10 < made*9 || wrong*20 > made {
 		t.Errorf("%d of %d found, %d where there is none", found, made, wrong)
+	}
+}
+
+// patterns are the cores and deltas of the rolls of the real card, and places beside the finger on
+// print, lines, writing or another print, in pixels, read off by hand: nine whorls, of which the
+// left middle finger has its upper core in a scar and is left without it, and a loop.
+var patterns = [...]struct{ cores, deltas, beside []image.Point }{
+	{[]image.Point{{484, 335}, {535, 515}}, []image.Point{{285, 525}, {720, 465}}, []image.Point{{330, 45}, {150, 60}, {640, 700}}},
+	{[]image.Point{{290, 248}, {360, 460}}, []image.Point{{165, 450}, {505, 460}}, []image.Point{{20, 300}, {300, 45}, {690, 130}, {620, 600}}},
+	{[]image.Point{{232, 205}, {215, 400}}, []image.Point{{105, 385}, {412, 385}}, []image.Point{{190, 50}, {740, 690}}},
+	{[]image.Point{{275, 300}, {335, 470}}, []image.Point{{105, 475}, {450, 480}}, []image.Point{{760, 400}, {300, 50}}},
+	{[]image.Point{{165, 345}, {255, 480}}, []image.Point{{320, 490}}, []image.Point{{300, 50}, {660, 400}}},
+	{[]image.Point{{548, 340}, {470, 485}}, []image.Point{{310, 460}, {725, 520}}, []image.Point{{90, 50}, {400, 45}, {400, 670}}},
+	{[]image.Point{{465, 295}, {425, 480}}, []image.Point{{210, 460}, {575, 500}}, []image.Point{{60, 710}, {300, 45}, {790, 480}}},
+	{[]image.Point{{312, 540}}, []image.Point{{125, 525}, {425, 570}}, []image.Point{{740, 300}, {660, 480}, {350, 45}}},
+	{[]image.Point{{95, 340}, {80, 495}}, []image.Point{{250, 510}}, []image.Point{{290, 45}, {760, 400}, {450, 670}}},
+	{[]image.Point{{240, 375}}, []image.Point{{325, 560}}, []image.Point{{300, 45}, {100, 700}}},
+}
+
+func TestThePatternsOfTheRealRollsAreSeen(t *testing.T) {
+	for n, want := range patterns {
+		p, i := realPosition(n + 1)
+		_, m, err := finger.Assessor{Position: p, Impression: i, PPI: 500}.Inspect(realPrint(t, n+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, k := range map[string]struct{ want, seen []image.Point }{"cores": {want.cores, m.Cores}, "deltas": {want.deltas, m.Deltas}} {
+			near := 0
+			for _, at := range k.want {
+				if slices.ContainsFunc(k.seen, func(p image.Point) bool { return math.Hypot(float64(p.X-at.X), float64(p.Y-at.Y)) < 32 }) {
+					near++
+				}
+				if m.At(at) < 0 {
+					t.Errorf("%v: nothing is said of %v, one of the %s", p, at, what)
+				}
+			}
+			if near != len(k.want) || len(k.seen) != near {
+				t.Errorf("%v: %s at %v, want %v", p, what, k.seen, k.want)
+			}
+		}
+		for _, at := range want.beside {
+			if m.At(at) >= 0 {
+				t.Errorf("%v: %v is held for the finger", p, at)
+			}
+		}
 	}
 }
 
@@ -349,7 +397,7 @@ func TestTheMapAgreesWithNBIS(t *testing.T) {
 		}
 	}
 	t.Logf("%.3f of %.0f pairs in order", right/pairs, pairs)
-	if right < 0.7*pairs {
+	if right < 0.77*pairs || pairs < 20000 {
 		t.Errorf("%.3f of %.0f pairs in order", right/pairs, pairs)
 	}
 }

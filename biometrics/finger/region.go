@@ -11,10 +11,13 @@ type mask struct {
 	on   []bool
 }
 
-func (f field) ridges() mask {
+func (f field) ridges() mask { return f.where(func(b block) bool { return b.ridge }) }
+
+// where makes a mask of the blocks that satisfy keep.
+func (f field) where(keep func(block) bool) mask {
 	m := mask{w: f.w, h: f.h, on: make([]bool, len(f.blocks))}
 	for i, b := range f.blocks {
-		m.on[i] = b.ridge
+		m.on[i] = keep(b)
 	}
 	return m
 }

@@ -43,13 +43,14 @@ func (d directions) index(x, y int) int {
 	return int(math.Round(sum / math.Pi))
 }
 
-// farthestCores is how far the two cores of a whorl lie apart at most, in blocks.
-const farthestCores = 12
+// farthestCores is how far the two cores of a whorl lie apart at most, in blocks: 14 on the real card.
+const farthestCores = 16
 
 // singular finds the cores and deltas on a print, in pixels at 500 ppi, by the Poincaré index
 // of the field (Maltoni et al., "Handbook of Fingerprint Recognition", 3.5.1), from the top
 // down. What no pattern has is left out: more than two of a kind, a second core far from the
-// first, a delta above it. An arch has none.
+// first, a delta above it unless it opens upwards, as the lower one of a whorl whose upper one is
+// not seen. An arch has none.
 func (f field) singular(d directions, print mask) (cores, deltas []image.Point) {
 	inside := print.where(false, func(_ bool, n int) bool { return n == 9 })
 	for y := range f.h - 1 {
@@ -74,6 +75,8 @@ func (f field) singular(d directions, print mask) (cores, deltas []image.Point) 
 	slices.SortStableFunc(cores, func(a, b image.Point) int { return cmp.Compare(apart(a), apart(b)) })
 	const far = farthestCores * blockSize
 	cores = slices.DeleteFunc(cores, func(p image.Point) bool { return apart(p) > far*far })
-	deltas = slices.DeleteFunc(deltas, func(p image.Point) bool { return p.Y < first.Y })
+	if side, ok := d.opening(first, print); !ok || math.Abs(side) <= 90 {
+		deltas = slices.DeleteFunc(deltas, func(p image.Point) bool { return p.Y < first.Y })
+	}
 	return cores[:min(len(cores), 2)], deltas[:min(len(deltas), 2)]
 }
