@@ -55,7 +55,7 @@ const (
 
 // Gallery is the prints of the enrolments that are final at this station, as Known: an index
 // in memory, some 3 kB a print; the templates stay in the store. Of N prints one of other
-// fingers is taken for a probe's own in about one of 10,000 searches, as far as
+// fingers is taken for a probe's own in about one of 5,000 searches, as far as
 // finger.SameFinger holds: the line rises by 10 for each tenfold of N. Two fingers of one enrolment
 // that each reach finger.SameFinger are a match as well.
 type Gallery struct {

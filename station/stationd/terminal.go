@@ -77,9 +77,9 @@ func (t *terminalFolder) now() *emrtd.Terminal {
 // matcher is the office's: package finger's comparison.
 type matcher struct{}
 
-// falseMatches is in how many comparisons with other fingers one is to reach the line:
-// that of finger.SameFinger, whose words say where it was measured.
-const falseMatches = 10_000
+// falseMatches is in how many comparisons with other fingers one reaches the line, rounded down:
+// of those that finger.SameFinger speaks of it was one in 5,500.
+const falseMatches = 5_000
 
 // Match implements verify.Matcher. The line is higher for more references, so that one
 // in falseMatches other fingers reaches it with any of them.
