@@ -68,17 +68,17 @@ func EncodeGroup(all []Template) ([]byte, error) {
 }
 
 // EncodeEmptyGroup writes a group without templates, for a data group of a holder
-// who has none of that modality. The filler, random bytes in 53, keeps the data
-// group's hash from telling so (Doc 9303-10, 4.7.3).
+// who has none of that modality, and behind it the filler, random bytes in 53, which keeps
+// the data group's hash from telling so (Doc 9303-10, tables 50 and 57).
 func EncodeEmptyGroup(filler []byte) []byte {
-	return appendTLV(nil, tagGroup, appendTLV(appendTLV(nil, tagCount, []byte{0}), tagFiller, filler))
+	return appendTLV(appendTLV(nil, tagGroup, appendTLV(nil, tagCount, []byte{0})), tagFiller, filler)
 }
 
 // DecodeGroup reads a biometric information group template; what it gives are slices
 // of b. A group that is empty by right gives ErrEmpty.
 func DecodeGroup(b []byte) ([]Template, error) {
-	body, rest, err := takeTLV(b, tagGroup)
-	if err != nil || len(rest) > 0 {
+	body, behind, err := takeTLV(b, tagGroup)
+	if err != nil {
 		return nil, malformed("biometric group", err)
 	}
 	count, body, err := takeTLV(body, tagCount)
@@ -86,7 +86,10 @@ func DecodeGroup(b []byte) ([]Template, error) {
 		return nil, malformed("number of templates", err)
 	}
 	if count[0] == 0 {
-		return nil, emptyGroup(body)
+		return nil, emptyGroup(append(body[:len(body):len(body)], behind...))
+	}
+	if len(behind) > 0 {
+		return nil, fmt.Errorf("%w: %d bytes after the biometric group", ErrMalformed, len(behind))
 	}
 	var all []Template
 	for len(body) > 0 {
@@ -106,7 +109,8 @@ func DecodeGroup(b []byte) ([]Template, error) {
 	return all, nil
 }
 
-// emptyGroup says ErrEmpty where behind the count of none stands one 53, or nothing.
+// emptyGroup says ErrEmpty where behind the count of none stands one 53, or nothing. The
+// 53 has its place behind the group; there are cards that have it inside.
 func emptyGroup(b []byte) error {
 	if len(b) == 0 {
 		return ErrEmpty
@@ -138,6 +142,20 @@ func decodeTemplate(b []byte) (Template, error) {
 		return Template{}, malformed("biometric data block", err)
 	}
 	return t, nil
+}
+
+// Is says whether the header's biometric type (81, one to three bytes) is that of a modality,
+// or is left out, as it may be (Doc 9303-10, tables 44, 47 and 54).
+func (t Template) Is(modality uint32) bool {
+	said := t.Element(0x81)
+	if said == nil {
+		return true
+	}
+	var n uint32
+	for _, c := range said {
+		n = n<<8 | uint32(c)
+	}
+	return len(said) <= 3 && n == modality
 }
 
 // Element gives the header's element with that tag, nil if absent.

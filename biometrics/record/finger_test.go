@@ -218,7 +218,7 @@ func TestFingerHeaderStandsAsDoc9303DrawsIt(t *testing.T) {
 		t.Errorf("% X, %v", b, err)
 	}
 	empty := EncodeEmptyGroup([]byte{1, 2, 3, 4})
-	if !bytes.Equal(empty, unhex("7F6109020100530401020304")) {
+	if !bytes.Equal(empty, unhex("7F6103020100"+"530401020304")) {
 		t.Errorf("empty group % X", empty)
 	}
 	if _, err := DecodeGroup(empty); !errors.Is(err, ErrEmpty) {
@@ -226,6 +226,38 @@ func TestFingerHeaderStandsAsDoc9303DrawsIt(t *testing.T) {
 	}
 	if _, err := DecodeGroup(unhex("7F61070201007F60020000")); !errors.Is(err, ErrMalformed) {
 		t.Errorf("a template in an empty group: %v", err)
+	}
+	for _, behind := range []string{"7F610302010054020102", "7F6103020100530101530101", "7F610902010053040102030453020102"} {
+		if _, err := DecodeGroup(unhex(behind)); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s is an empty group: %v", behind, err)
+		}
+	}
+	if _, err := DecodeGroup(append(b, 0x53, 0)); !errors.Is(err, ErrMalformed) {
+		t.Errorf("a filler behind a finger: %v", err)
+	}
+}
+
+// Doc 9303-10, table 47: the biometric type may be left out, or be of one to three bytes;
+// 4.7.3.2.3: one block has one image.
+func TestFingersWithoutATypeInTheirHeaderAreRead(t *testing.T) {
+	one, err := FingerTemplate(finger(t, Finger2005))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, good := range map[string]bool{"": true, "08": true, "0008": true, "000008": true, "10": false, "00000008": false} {
+		t2 := one
+		t2.Header = one.Header[1:]
+		if kind != "" {
+			t2.Header = append([]Element{{0x81, unhex(kind)}}, t2.Header...)
+		}
+		if _, err := t2.Finger(); (err == nil) != good {
+			t.Errorf("type %q: %v", kind, err)
+		}
+	}
+	two := finger(t, Finger2005)
+	two.Views = append(two.Views, two.Views[0])
+	if _, err := FingerTemplate(two); err == nil {
+		t.Error("two images in one block")
 	}
 }
 

@@ -106,17 +106,25 @@ func (o Opaque) Check() error {
 	return err
 }
 
+// Block is the data without the A1 that a block of 39794 stands in on a card, where it does.
+func (o Opaque) Block() []byte {
+	if block, rest, err := takeTLV(o.Data, tagHeader); err == nil && len(rest) == 0 {
+		return block
+	}
+	return o.Data
+}
+
 // Template wraps the sample for a card: DG4 holds a group of iris ones.
 func (o Opaque) Template() (Template, error) {
 	k, err := o.Codes()
 	if err != nil {
 		return Template{}, err
 	}
-	tag := BlockPlain
-	if k.Format >= 0x0028 && k.Owner == 0x0101 { // 39794 is BER
-		tag = BlockConstructed
+	t := Template{Tag: BlockPlain, Data: o.Data, Header: header(k, o.Subtype)}
+	if k.Format >= 0x0028 && k.Owner == 0x0101 { // 39794 is BER, and stands inside A1 (Doc 9303-10, 4.5.6)
+		t.Tag, t.Data = BlockConstructed, appendTLV(nil, tagHeader, o.Block())
 	}
-	return Template{Tag: tag, Data: o.Data, Header: header(k, o.Subtype)}, nil
+	return t, nil
 }
 
 // header makes the elements that Doc 9303-10, 4.7.2 wants: biometric type and
@@ -140,20 +148,18 @@ var fingerSubtypes = map[byte]byte{
 }
 
 // FingerTemplate wraps a finger record as Doc 9303-10, 4.7.3 has it in DG3: one template
-// a finger, its subtype by the position (none where the record shows several). A record
-// of 39794-4, which is BER, stands in 7F2E inside A1.
+// for one image of one finger, its subtype by the position. A record of 39794-4, which is
+// BER, stands in 7F2E inside A1.
 func FingerTemplate(f Finger) (Template, error) {
+	if len(f.Views) != 1 {
+		return Template{}, fmt.Errorf("finger record with %d views, a card has one for each finger", len(f.Views))
+	}
 	data, err := f.Encode()
 	if err != nil {
 		return Template{}, err
 	}
 	subtype := fingerSubtypes[f.Views[0].Position]
-	for _, v := range f.Views {
-		if v.Position != f.Views[0].Position {
-			subtype = 0
-		}
-	}
-	k := Kind{Name: "finger", Type: 0x08, Owner: 0x0101, Format: 0x0007}
+	k := Kind{Name: "finger", Type: TypeFinger, Owner: 0x0101, Format: 0x0007}
 	if f.Edition == Finger39794 {
 		k.Format = 0x0028 // registered with IBIA as g3-binary-finger-image
 		return Template{Tag: BlockConstructed, Data: appendTLV(nil, tagHeader, data), Header: header(k, subtype)}, nil
@@ -163,7 +169,7 @@ func FingerTemplate(f Finger) (Template, error) {
 
 // Finger reads the finger record in a template, of 19794-4 or 39794-4.
 func (t Template) Finger() (Finger, error) {
-	if kind := t.Element(0x81); len(kind) != 1 || kind[0] != 0x08 {
+	if !t.Is(TypeFinger) {
 		return Finger{}, fmt.Errorf("%w: the template is not of a finger", ErrMalformed)
 	}
 	return DecodeFinger(t.Data)

@@ -60,8 +60,8 @@ func DecodeDG4(b []byte) ([]record.Opaque, error) {
 // iris finds the row of record.Kinds by the header's format; what is in no row says
 // its own. The tag must be the one that goes with the format.
 func iris(t record.Template) (record.Opaque, error) {
-	kind, owner, format, subtype := t.Element(0x81), t.Element(0x87), t.Element(0x88), t.Element(0x82)
-	if len(kind) != 1 || kind[0] != byte(record.TypeIris) || len(owner) != 2 || len(format) != 2 || len(subtype) > 1 {
+	owner, format, subtype := t.Element(0x87), t.Element(0x88), t.Element(0x82)
+	if !t.Is(record.TypeIris) || len(owner) != 2 || len(format) != 2 || len(subtype) > 1 {
 		return record.Opaque{}, errors.New("a header without the codes of an iris")
 	}
 	o := record.Opaque{Kind: "iris", Owner: binary.BigEndian.Uint16(owner), Format: binary.BigEndian.Uint16(format), Data: t.Data}

@@ -134,7 +134,7 @@ func TestOpenSSLReadsTheWrapping(t *testing.T) {
 func TestIrisesPassThroughUnread(t *testing.T) {
 	in := []record.Opaque{
 		{Kind: "iris", Subtype: 1, Data: []byte("IIR\x00 of the right eye")},
-		{Kind: "iris-39794", Subtype: 2, Data: []byte{0x30, 0x03, 0x80, 0x01, 0x03}},
+		{Kind: "iris-39794", Subtype: 2, Data: []byte{0x66, 0x03, 0x80, 0x01, 0x03}},
 		{Kind: "iris", Owner: 0x0202, Format: 0x0009, Data: []byte{1}},
 	}
 	b, err := EncodeDG4(in...)
@@ -142,7 +142,8 @@ func TestIrisesPassThroughUnread(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := DecodeDG4(b)
-	if err != nil || !reflect.DeepEqual(in, out) {
+	in[1].Data = append([]byte{0xA1, 5}, in[1].Data...) // as a block of 39794 stands on a card: Doc 9303-10, 4.5.6, table 2
+	if err != nil || !reflect.DeepEqual(in, out) || !bytes.Equal(out[1].Block(), in[1].Data[2:]) || !bytes.Equal(out[0].Block(), in[0].Data) {
 		t.Errorf("%+v, %v", out, err)
 	}
 	if again, err := EncodeDG4(out...); err != nil || !bytes.Equal(again, b) {
@@ -161,20 +162,23 @@ func TestHoldersWithoutFingersHaveAnEmptyGroup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := map[FileID]string{DG3: "63107F610D020100" + "53080102030405060708", DG4: "76107F610D020100" + "53080102030405060708"}[f]
+		want := map[FileID]string{DG3: "63107F6103020100" + "53080102030405060708", DG4: "76107F6103020100" + "53080102030405060708"}[f] // tables 50 and 57
 		if got := strings.ToUpper(hex.EncodeToString(b)); got != want {
 			t.Errorf("%s: %s, want %s", f, got, want)
 		}
-		var n int
-		if f == DG3 {
-			fingers, e := DecodeDG3(b)
-			n, err = len(fingers), e
-		} else {
-			irises, e := DecodeDG4(b)
-			n, err = len(irises), e
-		}
-		if n != 0 || err != nil {
-			t.Errorf("%s: %d of them, %v", f, n, err)
+		inside := append([]byte{b[0], 16, 0x7F, 0x61, 13, 2, 1, 0}, b[8:]...) // as some cards have it
+		for _, b := range [][]byte{b, inside, {b[0], 6, 0x7F, 0x61, 3, 2, 1, 0}} {
+			var n int
+			if f == DG3 {
+				fingers, e := DecodeDG3(b)
+				n, err = len(fingers), e
+			} else {
+				irises, e := DecodeDG4(b)
+				n, err = len(irises), e
+			}
+			if n != 0 || err != nil {
+				t.Errorf("%s: %d of them in % X, %v", f, n, b, err)
+			}
 		}
 	}
 	if _, err := EncodeNone(DG2, nil); err == nil {

@@ -278,7 +278,7 @@ func irisesOf(files lds.Files, o station.Order) (bool, error) {
 	}
 	want := Record(o).Irises
 	return slices.EqualFunc(irises, want, func(a, b biometric.Opaque) bool {
-		return a.Kind == b.Kind && a.Subtype == b.Subtype && bytes.Equal(a.Data, b.Data)
+		return a.Kind == b.Kind && a.Subtype == b.Subtype && bytes.Equal(a.Block(), b.Block())
 	}), nil
 }
 
