@@ -185,7 +185,7 @@ func takeTLV(b []byte, want uint16) (value, rest []byte, err error) {
 }
 
 // nextTLV reads one BER-TLV data object with a tag of one or two bytes and a
-// definite length of up to four.
+// definite length in up to four behind the first.
 func nextTLV(b []byte) (tag uint16, value, rest []byte, err error) {
 	short := fmt.Errorf("%w: data object cut short", ErrMalformed)
 	if len(b) < 2 {
@@ -198,20 +198,20 @@ func nextTLV(b []byte) (tag uint16, value, rest []byte, err error) {
 		}
 		tag, b = tag<<8|uint16(b[0]), b[1:]
 	}
-	n := int(b[0])
+	n := uint64(b[0])
 	b = b[1:]
 	if n >= 0x80 {
-		size := n & 0x7F
-		if size == 0 || size > 3 || len(b) < size {
+		size := int(n & 0x7F)
+		if size == 0 || size > 4 || len(b) < size {
 			return 0, nil, nil, short
 		}
 		n = 0
 		for _, c := range b[:size] {
-			n = n<<8 | int(c)
+			n = n<<8 | uint64(c)
 		}
 		b = b[size:]
 	}
-	if n > len(b) {
+	if n > uint64(len(b)) {
 		return 0, nil, nil, short
 	}
 	return tag, b[:n:n], b[n:], nil
@@ -229,8 +229,10 @@ func appendTLV(b []byte, tag uint16, value []byte) []byte {
 		b = append(b, 0x81, byte(n))
 	case n <= 0xFFFF:
 		b = append(b, 0x82, byte(n>>8), byte(n))
-	default:
+	case n <= 0xFFFFFF:
 		b = append(b, 0x83, byte(n>>16), byte(n>>8), byte(n))
+	default:
+		b = append(b, 0x84, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 	}
 	return append(b, value...)
 }

@@ -93,6 +93,20 @@ func TestFingerBlockOf39794IsReadByAnotherDecoder(t *testing.T) {
 	}
 }
 
+// Lengths of one to four bytes, at the places where they grow.
+func TestLengthsOfDataObjectsAreWrittenAsASN1HasThem(t *testing.T) {
+	for _, n := range []int{0, 0x7F, 0x80, 0xFF, 0x100, 0xFFFF, 0x10000, 0xFFFFFF, 0x1000000} {
+		b := appendTLV(nil, 0x04, make([]byte, n))
+		var got []byte
+		if rest, err := asn1.Unmarshal(b, &got); err != nil || len(rest) > 0 || len(got) != n {
+			t.Errorf("%d bytes: read as %d and %d behind, %v", n, len(got), len(rest), err)
+		}
+		if value, rest, err := takeTLV(b, 0x04); err != nil || len(rest) > 0 || len(value) != n {
+			t.Errorf("%d bytes: %d, %d behind, %v", n, len(value), len(rest), err)
+		}
+	}
+}
+
 func TestFingerOf39794GoesThroughDataGroup3(t *testing.T) {
 	want, _ := written39794(t)
 	want.Views = want.Views[:1]

@@ -3,7 +3,8 @@
 // 19794-4:2005 and 2011 and 39794-4:2019, opaque samples of other modalities with their
 // codes, and the CBEFF templates (ISO/IEC 7816-11, Doc 9303-10, 4.7.2) in which a chip
 // holds them. Lengths that lie make errors, and what was read writes itself again to the
-// same bytes.
+// same bytes. What a record says of an image is held against the image by Check, and before
+// FingerView.Image decodes it.
 package record
 
 import (
