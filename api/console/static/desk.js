@@ -146,7 +146,7 @@ function shot(c, turn) {
     h("p", { class: "quiet" }, [c.digest && `quality ${c.quality}`, tries, c.ppi && `${c.ppi} ppi`, c.simulated && "simulated"].filter(Boolean).join(" · ")),
     c.reasons?.length ? h("ul", {}, c.reasons.map((r) => h("li", {}, r))) : "",
     c.advice?.map((a) => h("p", { class: "advice" }, a)) || "",
-    c.notes?.map((n) => h("p", { class: "quiet" }, n)) || "",
+    c.notes?.map((n) => h("p", { class: "advice" }, n)) || "",
     c.missing?.length ? h("p", { class: "quiet" }, c.missing.map((m) => `${fingerNames[m.position]}: ${m.presence.toLowerCase()}`).join(", ")) : "",
     c.word ? h("p", { class: "quiet" }, `${c.word.by}: ${c.word.reason}`) : "");
   const actions = [];
