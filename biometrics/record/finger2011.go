@@ -133,5 +133,21 @@ func decodeView2011(b []byte, certified bool) (FingerView, error) {
 	if v.Data = b[:n:n]; int(n) < len(b) {
 		v.Extended = b[n:]
 	}
-	return v, nil
+	return v, checkExtended(v.Extended)
+}
+
+// checkExtended walks the extended data blocks, each of a type and a length, two bytes
+// each, which the length counts too (8.5).
+func checkExtended(b []byte) error {
+	for len(b) > 0 {
+		if len(b) < 4 {
+			return fmt.Errorf("%w: %d bytes behind the image are no extended data", ErrMalformed, len(b))
+		}
+		n := int(binary.BigEndian.Uint16(b[2:]))
+		if n < 4 || n > len(b) {
+			return fmt.Errorf("%w: extended data of type %d says %d bytes, %d are left", ErrMalformed, binary.BigEndian.Uint16(b), n, len(b))
+		}
+		b = b[n:]
+	}
+	return nil
 }

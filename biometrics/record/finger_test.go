@@ -119,6 +119,14 @@ func TestCountsOfViewsAreBoundByTheRecord(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	extended := finger(t, Finger2011)
+	for block, good := range map[string]bool{"00030004": true, "0003000668690001000400": false, "000300066869": true, "00030007686900": true, "000300066869" + "80010005FF": true,
+		"00": false, "000300": false, "00030003": false, "00030000": false, "0003FFFF": false, "0003000668": false} {
+		extended.Views[0].Extended = unhex(block)
+		if _, err := DecodeFinger(encoded(t, extended)); (err == nil) != good || err != nil && !errors.Is(err, ErrMalformed) {
+			t.Errorf("extended data %s: %v", block, err)
+		}
+	}
 	f.Views = append(f.Views, f.Views[0])
 	if _, err := f.Encode(); err == nil {
 		t.Error("65536 views are written")
@@ -252,6 +260,21 @@ func TestFingersWithoutATypeInTheirHeaderAreRead(t *testing.T) {
 		}
 		if _, err := t2.Finger(); (err == nil) != good {
 			t.Errorf("type %q: %v", kind, err)
+		}
+	}
+	for _, c := range []struct{ said, subtype, position byte }{ // 0 where they contradict each other
+		{2, 0x09, 2}, {2, 0x00, 2}, {2, 0x01, 2}, {2, 0x08, 2}, {0, 0x0A, 7}, {0, 0x00, 0}, {13, 0x01, 13}, {2, 0x0A, 0}, {2, 0x05, 0}, {2, 0x0C, 0},
+	} {
+		f := finger(t, Finger2005)
+		f.Views[0].Position = c.said
+		other, err := FingerTemplate(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other.Header[1].Value = []byte{c.subtype}
+		got, err := other.Finger()
+		if lies := c.said != 0 && c.position == 0; lies != errors.Is(err, ErrContradicted) || !lies && (err != nil || got.Views[0].Position != c.position) {
+			t.Errorf("position %d under subtype %02X: %d, %v", c.said, c.subtype, got.Views[0].Position, err)
 		}
 	}
 	two := finger(t, Finger2005)

@@ -167,10 +167,35 @@ func FingerTemplate(f Finger) (Template, error) {
 	return Template{Tag: BlockPlain, Data: data, Header: header(k, subtype)}, nil
 }
 
-// Finger reads the finger record in a template, of 19794-4 or 39794-4.
+// Finger reads the finger record in a template, of 19794-4 or 39794-4. A view that does not
+// say its position has that of the header's subtype; one that says another than the header
+// gives ErrContradicted.
 func (t Template) Finger() (Finger, error) {
 	if !t.Is(TypeFinger) {
 		return Finger{}, fmt.Errorf("%w: the template is not of a finger", ErrMalformed)
 	}
-	return DecodeFinger(t.Data)
+	f, err := DecodeFinger(t.Data)
+	if err != nil {
+		return f, err
+	}
+	subtype := t.Element(0x82)
+	for i := range f.Views {
+		v := &f.Views[i]
+		if want, one := fingerSubtypes[v.Position]; one && len(subtype) == 1 && differs(subtype[0], want) {
+			return f, fmt.Errorf("%w: it says %d for the position, and the header above it subtype %02X, where %02X is that finger's", ErrContradicted, v.Position, subtype[0], want)
+		}
+		for position, of := range fingerSubtypes {
+			if v.Position == 0 && len(subtype) == 1 && subtype[0] == of {
+				v.Position = position
+			}
+		}
+	}
+	return f, nil
+}
+
+// differs says that two subtypes name different hands or different fingers; of either one
+// may name none.
+func differs(a, b byte) bool {
+	other := func(a, b byte) bool { return a != 0 && b != 0 && a != b }
+	return other(a&3, b&3) || other(a>>2&7, b>>2&7)
 }
