@@ -61,8 +61,8 @@ const sureHand = 5.0
 
 // RightHand says by the loops of a slap how much likelier a right hand is to leave it than a left
 // one, as a natural logarithm: above 0 for the right hand, below for the left. It is 0 unless
-// there are four fingers, from the left edge of the picture to the right, and for arches and
-// whorls. The positions of the fingers do not matter to it.
+// there are four fingers, in the order of Find, and for arches and whorls. The positions of the
+// fingers do not matter to it.
 func RightHand(slap []Segment) (odds float64) {
 	if len(slap) != 4 {
 		return 0

@@ -65,19 +65,25 @@ func limitOf(p biometrics.Position, i biometrics.Impression) limit {
 func fingertips(all []region, w int) []region {
 	large := slices.DeleteFunc(slices.Clone(all), func(r region) bool { return r.width() < leastFingerWidth || r.area() < leastFingerArea })
 	slices.SortStableFunc(large, func(a, b region) int { return len(b.cells) - len(a.cells) })
-	return slices.DeleteFunc(slices.Clone(large), func(r region) bool {
-		return slices.ContainsFunc(large, func(o region) bool { return r.below(o, w) })
+	leans, all := axes(large, w), slices.Clone(large)
+	return slices.DeleteFunc(large, func(r region) bool {
+		for i, o := range all {
+			if r.below(o, w, leans[i]) {
+				return true
+			}
+		}
+		return false
 	})
 }
 
-// below says that r goes on where o ends, along the way that o leans: behind its end, give
-// or take two blocks, and no further aside than two thirds of its width. A hand lies turned
+// below says that r goes on where o ends, along the way that o leans, in degrees: behind its end,
+// give or take two blocks, and no further aside than two thirds of its width. A hand lies turned
 // as a whole, so that the finger beside o may well be below it in the picture; a roll is too wide
 // to lean.
-func (r region) below(o region, w int) bool {
+func (r region) below(o region, w int, lean float64) bool {
 	sin, cos := 0.0, 1.0
 	if o.width() <= widestFinger {
-		sin, cos = math.Sincos(min(max(o.lean(w), -mostLean), mostLean) * math.Pi / 180)
+		sin, cos = math.Sincos(min(max(lean, -mostLean), mostLean) * math.Pi / 180)
 	}
 	down, aside := o.extent(w, -sin, cos), o.extent(w, cos, sin)
 	if r.extent(w, -sin, cos).from < down.to-2 {

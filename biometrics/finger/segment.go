@@ -31,9 +31,9 @@ func (e countError) Error() string {
 	return fmt.Sprintf("%d are seen where %d should be", e.seen, e.want)
 }
 
-// Find finds the fingers of a slap: as many as expected names, from the left edge of the
-// picture to the right (see biometrics.Position.Fingers; leave out what is missing). ppi is
-// as for Extract. It is an error where fewer are seen, or clearly more.
+// Find finds the fingers of a slap: as many as expected names, from the left of the hand to its
+// right (see biometrics.Position.Fingers; leave out what is missing). The hand may lie turned by 30
+// degrees. ppi is as for Extract. It is an error where fewer are seen, or clearly more.
 //
 // Which hand it is, Find takes as said; RightHand tells by the loops, Sequence by the rolls. The
 // heights of the fingertips do not tell: in one of the two slaps of the real card the index
@@ -57,7 +57,9 @@ func Find(img image.Image, ppi int, expected []biometrics.Position) ([]Segment, 
 		return nil, fmt.Errorf("segment fingers: %w", countError{seen: len(tips), want: n})
 	}
 	tips = f.widen(ridges, tips[:len(expected)])
-	slices.SortStableFunc(tips, func(a, b region) int { return cmp.Compare(a.box.Min.X+a.box.Max.X, b.box.Min.X+b.box.Max.X) })
+	sin, cos := math.Sincos(average(axes(tips, f.w)) * math.Pi / 180)
+	across := func(r region) float64 { return r.extent(f.w, cos, sin).middle() }
+	slices.SortStableFunc(tips, func(a, b region) int { return cmp.Compare(across(a), across(b)) })
 	scale := max(1, img.Bounds().Dx()/max(1, g.Bounds().Dx()))
 	d := f.directions().smoothed(1.2, f.whole(tips).on)
 	out, angles := make([]Segment, len(tips)), axes(tips, f.w)
@@ -127,13 +129,6 @@ func axes(all []region, w int) []float64 {
 		out[i] = math.Atan2(-2*(o.slant+hand.slant), o.long+hand.long) / 2 * 180 / math.Pi
 	}
 	return out
-}
-
-// lean is the angle of a region's middle line from upright, in degrees, to the right
-// positive: less than that of its axis, and steadier.
-func (r region) lean(w int) float64 {
-	_, xy, yy := r.moments(w)
-	return math.Atan2(-xy, max(yy, 1)) * 180 / math.Pi
 }
 
 // moments are the second ones about the middle of a region, summed over its cells.

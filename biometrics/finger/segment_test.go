@@ -92,7 +92,7 @@ func TestFingersOfASlapLaidOnAskewAreFound(t *testing.T) {
 				return nil
 			}
 			return realPrint(t, int(p))
-		}, -10, 10)
+		}, -30, -20, -10, 10, 20, 30)
 	}
 }
 
