@@ -82,7 +82,7 @@ type server struct {
 	bodies    *shares // bytes of requests
 	turns     *turns  // at looking at pictures
 	looks     *turns  // at drawing them
-	cards     *turns  // at waiting for a card
+	cards     *shares // verifications that wait for a card
 	sights    sights
 }
 
@@ -117,7 +117,7 @@ func newServer(cfg Config) (*server, *gin.Engine) {
 	s := &server{cfg: cfg, log: cfg.Log, now: cfg.Now, sessions: newSessions(cfg.Now),
 		byAddress: newLimiter(20, 2*time.Second, cfg.Now), byPair: newLimiter(5, 10*time.Second, cfg.Now), byLogin: newLimiter(5, 10*time.Second, cfg.Now),
 		byPerson: newLimiter(5, 10*time.Second, cfg.Now), hashing: make(chan struct{}, 2), nobody: unusableHash(), buffers: newBuffers(cfg.Now),
-		streams: newShares(streamsInAll, streamsEach), bodies: newShares(bodyRoom, bodyShare), turns: newTurns(turnsInAll, turnsEach), looks: newTurns(looksInAll, looksEach), cards: newTurns(cardsInAll, cardsEach), sights: sights{all: map[string][]chan Sight{}}}
+		streams: newShares(streamsInAll, streamsEach), bodies: newShares(bodyRoom, bodyShare), turns: newTurns(turnsInAll, turnsEach), looks: newTurns(looksInAll, looksEach), cards: newShares(cardsInAll, cardsEach), sights: sights{all: map[string][]chan Sight{}}}
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true

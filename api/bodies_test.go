@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"image"
 	"net"
 	"net/http"
 	"strings"
@@ -12,9 +14,11 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"cardstation/biometrics"
 	"cardstation/devices/capture"
 	"cardstation/station"
 	"cardstation/station/enrol"
+	"cardstation/station/verify"
 )
 
 // A body of nothing but small values would be a few hundred times as large once it is read.
@@ -236,4 +240,54 @@ func TestWhoCapturesHasEarlierCapturesRead(t *testing.T) {
 		t.Errorf("%d had it read, want the one who captures", len(d.recalled))
 	}
 	var _ Recaller = (*enrol.Desk)(nil)
+}
+
+// busyOffice waits for its cards.
+type busyOffice struct {
+	waits chan struct{}
+	goOn  chan struct{}
+}
+
+func (o *busyOffice) Verify(context.Context, station.Person, string, verify.Key, *verify.Probe) (station.Verdict, error) {
+	o.waits <- struct{}{}
+	<-o.goOn
+	return station.Verdict{}, nil
+}
+
+// Each verification that waits keeps a finger in memory: few wait at once, none with a picture
+// that is far more than one finger.
+func TestVerificationsThatWaitAreBounded(t *testing.T) {
+	o := &busyOffice{make(chan struct{}), make(chan struct{})}
+	s, _ := newServer(Config{Office: o})
+	ask := func(login string, finger []byte) error {
+		ctx := context.WithValue(context.Background(), callerKey{}, caller{Person: station.Person{Login: login}})
+		_, err := s.verify(ctx, &verifyInput{Body: VerifyBody{Reader: "r", CAN: "123456", Finger: finger, FingerPPI: 500}})
+		return err
+	}
+	var all sync.WaitGroup
+	begin := func(login string) {
+		all.Go(func() {
+			if err := ask(login, picture(300, 1)); err != nil {
+				t.Error(err)
+			}
+		})
+		<-o.waits
+	}
+	for range cardsEach {
+		begin("lan")
+	}
+	var p *Problem
+	if err := ask("lan", nil); !errors.As(err, &p) || p.Status != http.StatusTooManyRequests {
+		t.Errorf("one more: %v", err)
+	}
+	begin("minh")
+	wide, err := biometrics.EncodePNG(image.NewGray(image.Rect(0, 0, 4097, 4097)), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ask("minh", wide); station.KindOf(err) != station.Correct || !strings.Contains(err.Error(), "4097 x 4097 pixels") {
+		t.Errorf("a picture of 16 million pixels: %v", err)
+	}
+	close(o.goOn)
+	all.Wait()
 }

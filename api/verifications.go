@@ -106,11 +106,11 @@ func (s *server) verify(ctx context.Context, in *verifyInput) (*verificationOutp
 	patience(ctx, 2*verifyTime)
 	waited, cancel := context.WithTimeout(ctx, verifyTime)
 	defer cancel()
-	done, err := s.cards.wait(waited, who(ctx).Login)
-	if err != nil {
-		return nil, err
+	me := who(ctx).Login
+	if ok, own := s.cards.take(me, 1); !ok {
+		return nil, full(own, "too many cards are waited for", "finish the verifications that are under way")
 	}
-	defer done()
+	defer s.cards.give(me, 1)
 	probe, err := inTurn(s, in.Body.probe)(ctx, nil)
 	if err != nil {
 		return nil, err

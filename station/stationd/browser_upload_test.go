@@ -65,5 +65,7 @@ func TestUploadsInABrowser(t *testing.T) {
 	upload(silent.Name(), "The resolution of this picture is not known")
 	step("say the resolution", chromedp.SetValue(`#ppi`, "500"), chromedp.Evaluate(`document.querySelector("#ppi").dispatchEvent(new Event("change"))`, nil))
 	upload(silent.Name(), "500 ppi")
+	step("say that a finger is bandaged", press(`[data-slot="plain-left-four"]`, "Missing"), chromedp.Click(`dialog input[value="10"]`), chromedp.SetValue(`dialog select`, "BANDAGED"),
+		press("dialog", "Note it down"), chromedp.WaitVisible(`//*[@data-slot="plain-left-four"]//p[contains(., "without these: left little: bandaged")]`))
 	step("load the page anew", chromedp.Reload(), chromedp.WaitVisible(slot+` img`), chromedp.WaitVisible(`//*[@data-slot="plain-right-four"]//*[contains(., "accepted")]`))
 }

@@ -140,14 +140,15 @@ function shot(c, turn) {
   const s = slots[c.slot];
   const tries = c.attempts ? `${c.attempts} ${c.attempts === 1 ? "try" : "tries"}` : "";
   const picture = c.imageRef && h("img", { src: c.imageRef, alt: `${s.name}, as captured`, loading: "lazy" });
-  const el = h("article", { class: turn ? "card next" : "card", "data-slot": c.slot, "data-key": [c.state, c.digest, c.attempts, c.word?.by, ...(c.reasons || []), ...(c.advice || []), ...(c.notes || [])].join() },
+  const el = h("article", { class: turn ? "card next" : "card", "data-slot": c.slot, "data-key": [c.state, c.digest, c.attempts, c.word?.by, ...(c.reasons || []), ...(c.advice || []), ...(c.notes || []), ...gone(missing[c.slot])].join() },
     h("div", { class: "head" }, h("h3", {}, s.name), c.state ? tag(c.state, looks[c.state]) : tag(turn ? "next" : "to do", turn ? "wait" : "")),
     h("div", { class: "shot" }, picture || (c.state === "missing" ? "not there" : "no image")),
     h("p", { class: "quiet" }, [c.digest && `quality ${c.quality}`, tries, c.ppi && `${c.ppi} ppi`, c.simulated && "simulated"].filter(Boolean).join(" · ")),
     c.reasons?.length ? h("ul", {}, c.reasons.map((r) => h("li", {}, r))) : "",
     c.advice?.map((a) => h("p", { class: "advice" }, a)) || "",
     c.notes?.map((n) => h("p", { class: "advice" }, n)) || "",
-    c.missing?.length ? h("p", { class: "quiet" }, c.missing.map((m) => `${fingerNames[m.position]}: ${m.presence.toLowerCase()}`).join(", ")) : "",
+    c.missing?.length ? h("p", { class: "quiet" }, gone(c.missing).join(", ")) : "",
+    missing[c.slot]?.length ? h("p", { class: "advice" }, `Now capture it without these: ${gone(missing[c.slot]).join(", ")}.`) : "",
     c.word ? h("p", { class: "quiet" }, `${c.word.by}: ${c.word.reason}`) : "");
   const actions = [];
   if (c.mapRef) actions.push(qualityButton(picture, c, s));
@@ -165,6 +166,9 @@ function shot(c, turn) {
   if (actions.length) el.append(h("div", { class: "actions" }, actions));
   return el;
 }
+
+// gone says which fingers are not there, and why.
+const gone = (all) => (all || []).map((m) => `${fingerNames[m.position]}: ${m.presence.toLowerCase()}`);
 
 // qualityButton shows where a print is good (green) and where it is poor (red), and the print
 // again.
@@ -277,6 +281,7 @@ async function describe(slot) {
     return;
   }
   missing[slot] = all;
+  await refresh();
   notice(all.length ? `${s.name}: now capture the fingers that are there.` : `${s.name}: all fingers are there.`);
 }
 
