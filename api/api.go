@@ -163,7 +163,7 @@ func document() huma.Config {
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI:    "3.1.0",
-			Info:       &huma.Info{Title: "Card station", Version: "1.0.0", Description: "Enrolment, personalisation and verification of chip identity cards. Enrolment and credential management follow OSIA 1.3.0."},
+			Info:       &huma.Info{Title: "Card station", Version: "1.0.0", Description: "Enrolment, personalisation and verification of chip identity cards. Enrolment and credential management follow OSIA 1.3.0. What one person sends at once has 48 MiB at most, and more is refused with 429; one JSON body has 10,000 values."},
 			Components: &huma.Components{Schemas: registry, SecuritySchemes: flows},
 		},
 		Formats:       map[string]huma.Format{"application/json": plainJSON, "json": plainJSON},

@@ -235,9 +235,12 @@ func TestWhoCapturesHasEarlierCapturesRead(t *testing.T) {
 		if _, err := s.listCaptures(ctx, &EnrollmentPath{ID: "e1"}); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := s.readEnrollment(ctx, &readEnrollmentInput{EnrollmentPath: EnrollmentPath{ID: "e1"}}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if len(d.recalled) != 1 {
-		t.Errorf("%d had it read, want the one who captures", len(d.recalled))
+	if len(d.recalled) != 2 {
+		t.Errorf("read %d times, want twice, for the one who captures", len(d.recalled))
 	}
 	var _ Recaller = (*enrol.Desk)(nil)
 }

@@ -169,21 +169,20 @@ func (s *server) readBuffer(ctx context.Context, in *readBufferInput) (*readBuff
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.looks.wait(ctx, who(ctx).Login)
-	if err != nil {
-		return nil, err
+	if (kind == biometrics.WSQ || kind == biometrics.JPEG2000) && !strings.Contains(in.Accept, kind) {
+		done, err := s.looks.wait(ctx, who(ctx).Login)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		data, kind = shown(data, kind)
 	}
-	defer done()
-	data, kind = shown(data, kind, in.Accept)
 	return &readBufferOutput{ContentType: kind, Vary: "Accept", Digest: digest(data), Body: data}, nil
 }
 
-// shown makes a PNG of a WSQ or JPEG 2000 image for whoever does not ask for it by name:
-// few browsers show one. What cannot be decoded stays as it is.
-func shown(data []byte, kind, accept string) ([]byte, string) {
-	if kind != biometrics.WSQ && kind != biometrics.JPEG2000 || strings.Contains(accept, kind) {
-		return data, kind
-	}
+// shown makes a PNG of a WSQ or JPEG 2000 image, as few browsers show one. What cannot be
+// decoded stays as it is.
+func shown(data []byte, kind string) ([]byte, string) {
 	img, err := biometrics.Decode(data)
 	if err != nil {
 		return data, kind

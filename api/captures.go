@@ -80,9 +80,7 @@ func (s *server) listCaptures(ctx context.Context, in *EnrollmentPath) (*capture
 	if err != nil {
 		return nil, err
 	}
-	if r, ok := s.cfg.Desk.(Recaller); ok && who(ctx).Has(station.RoleDesk) { // who looks at them goes on with them
-		r.Recall(e)
-	}
+	s.recall(ctx, e)
 	return &capturesOutput{Body: listed(slots, "", func(slot station.Slot) CaptureView {
 		c, ok := e.Capture(slot)
 		if !ok {
@@ -90,6 +88,13 @@ func (s *server) listCaptures(ctx context.Context, in *EnrollmentPath) (*capture
 		}
 		return s.viewCapture(c, in.ID)
 	})}, nil
+}
+
+// recall has an enrolment's captures read for who looks at them and may go on with them.
+func (s *server) recall(ctx context.Context, e station.Enrolment) {
+	if r, ok := s.cfg.Desk.(Recaller); ok && who(ctx).Has(station.RoleDesk) {
+		r.Recall(e)
+	}
 }
 
 func (s *server) viewCapture(c station.Capture, id string) CaptureView {

@@ -130,6 +130,7 @@ func (s *server) readEnrollment(ctx context.Context, in *readEnrollmentInput) (*
 	if err != nil {
 		return nil, err
 	}
+	s.recall(ctx, e)
 	return &enrollmentOutput{Body: pick(enrollment(e, in.base), in.Attributes.Attributes, "enrollmentId", "status")}, nil
 }
 
