@@ -9,14 +9,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"cardstation/biometrics"
 	"cardstation/biometrics/synth"
 )
 
-// Who uploads a scanner's files is told what is wrong with each and what to do; a resolution
-// that a file does not say can be said; and the page, loaded anew, is where it was.
+// awaited has Evaluate wait for a promise.
+func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+
+// Who is logged out, as everybody is when the station was started again, loses nothing of what
+// was typed. Who uploads a scanner's files is told what is wrong with each and what to do; a
+// resolution that a file does not say can be said; and the page, loaded anew, is where it was.
 func TestUploadsInABrowser(t *testing.T) {
 	base, password := demoForTest(t)
 	tab := newTab(t)
@@ -57,8 +62,12 @@ func TestUploadsInABrowser(t *testing.T) {
 		step(filepath.Base(path), chromedp.SetUploadFiles(slot+` input[type=file]`, []string{path}, chromedp.ByQuery),
 			chromedp.Poll(fmt.Sprintf(`document.querySelector("#notice").innerText.includes(%q) || document.querySelector(%q).innerText.includes(%q)`, says, slot, says), nil))
 	}
-	step("open an enrolment", logIn(base, "desk", password), chromedp.Navigate(base+"/desk"), chromedp.WaitVisible(`#new`), chromedp.Click(`#new`),
-		press("body", "Fill in an invented citizen"), press("body", "Open the enrolment"), chromedp.WaitReady(slot))
+	step("type a citizen", logIn(base, "desk", password), chromedp.Navigate(base+"/desk"), chromedp.WaitVisible(`#new`), chromedp.Click(`#new`), press("body", "Fill in an invented citizen"))
+	session := func(method, body string) chromedp.Action {
+		return chromedp.Evaluate(fmt.Sprintf(`fetch("/v1/sessions", {method: %q, headers: {"Content-Type": "application/json"}, body: %s})`, method, body), nil, awaited)
+	}
+	step("be logged out", session("DELETE", "undefined"), press("body", "Open the enrolment"), chromedp.WaitVisible(`//*[@id="notice"][contains(., "not logged in any more")]`))
+	step("log in elsewhere, and go on", session("POST", fmt.Sprintf(`JSON.stringify({login: "desk", password: %q})`, password)), press("body", "Open the enrolment"), chromedp.WaitReady(slot))
 	upload(file("large.png", make([]byte, 25<<20)), "large.png has 27 MB")
 	upload(file("cut.png", print[:len(print)/2]), "the file is not whole")
 	upload(file("letter.png", []byte("%PDF-1.7")), "give a PNG, JPEG, JPEG 2000 or WSQ image")

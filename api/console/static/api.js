@@ -30,6 +30,9 @@ export async function call(method, path, body, type) {
     throw new Problem({ detail: "the station does not answer", hint: "is it running?" }, 0);
   }
   if (resp.status === 401 && document.documentElement.dataset.page !== "login") {
+    if (document.querySelector("[data-typed]")) { // it must not be lost with the page
+      throw new Problem({ detail: "you are not logged in any more", hint: "log in in another tab (/login), then press the button here once more" }, 401);
+    }
     location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
     await new Promise(() => {}); // the page is being left
   }
@@ -160,6 +163,6 @@ export function live(wanted, callback) {
     if (wanted(e)) tell(e);
   };
   source.onerror = () => {
-    if (source.readyState === EventSource.CLOSED) call("GET", "/v1/sessions").then(() => setTimeout(() => live(wanted, callback), 5000), told);
+    if (source.readyState === EventSource.CLOSED) call("GET", "/v1/sessions").catch(told).then(() => setTimeout(() => live(wanted, callback), 5000));
   };
 }

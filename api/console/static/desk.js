@@ -74,7 +74,7 @@ function form() {
   });
   const type = h("select", { name: "requestType", disabled: !current.fresh }, [["FIRST_ISSUANCE", "first card"], ["RENEWAL", "renewal"], ["REPLACEMENT", "replacement"]].map(([v, text]) =>
     h("option", { value: v, selected: v === current.data.requestData?.requestType }, text)));
-  const el = h("form", { class: "panel", id: "citizen", onsubmit: (ev) => {
+  const el = h("form", { class: "panel", id: "citizen", oninput: () => (el.dataset.typed = ""), onsubmit: (ev) => {
     ev.preventDefault();
     doing(el.querySelector("button.main"), () => save(el));
   } }, h("h2", {}, "Citizen"), h("div", { class: "fields" }, h("label", {}, "Why", type), inputs));
@@ -82,6 +82,7 @@ function form() {
     el.append(h("p", { class: "actions" }, h("button", { class: "main" }, current.fresh ? "Open the enrolment" : "Save"),
       simulated && current.fresh ? act("Fill in an invented citizen", () => {
         for (const [name, value] of Object.entries(example())) el.elements[name].value = value;
+        el.dataset.typed = "";
       }) : "",
       current.fresh ? "" : act("Delete", remove, { class: "danger" })));
   }
