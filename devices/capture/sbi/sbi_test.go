@@ -192,6 +192,9 @@ func TestRolledAndWholeAreAskedForAndEchoed(t *testing.T) {
 	if _, err := d.Sensor(position(t, 3).As(sbi.Rolled), nil).Capture(t.Context()); !errors.Is(err, sbi.ErrUnsupported) {
 		t.Errorf("a plain print went for a rolled one: %v", err)
 	}
+	if _, err := d.Sensor(position(t, 14).As(sbi.Whole).Without(8), nil).Capture(t.Context()); !errors.Is(err, sbi.ErrUnsupported) {
+		t.Errorf("three fingers each for itself went for a slap: %v", err)
+	}
 	if _, err := d.Sensor(position(t, 3), nil).Capture(t.Context()); err != nil {
 		t.Error(err)
 	}
