@@ -56,13 +56,15 @@ func Find(img image.Image, ppi int, expected []biometrics.Position) ([]Segment, 
 	if n := len(expected); n == 0 || len(tips) > n && tips[n].area() > 0.5*tips[n-1].area() {
 		return nil, fmt.Errorf("segment fingers: %w", countError{seen: len(tips), want: n})
 	}
-	tips = f.widen(ridges, tips[:len(expected)])
+	tips = tips[:len(expected)]
 	sin, cos := math.Sincos(average(axes(tips, f.w)) * math.Pi / 180)
 	across := func(r region) float64 { return r.extent(f.w, cos, sin).middle() }
 	slices.SortStableFunc(tips, func(a, b region) int { return cmp.Compare(across(a), across(b)) })
+	angles := together(axes(tips, f.w)) // of the clear ridges: beside them may lie the stroke of a pen
+	tips = f.widen(ridges, tips)
 	scale := max(1, img.Bounds().Dx()/max(1, g.Bounds().Dx()))
 	d := f.directions().smoothed(1.2, f.whole(tips).on)
-	out, angles := make([]Segment, len(tips)), axes(tips, f.w)
+	out := make([]Segment, len(tips))
 	for i, r := range tips {
 		out[i] = r.segment(f.w, scale, img.Bounds())
 		out[i].Angle = angles[i]
@@ -129,6 +131,22 @@ func axes(all []region, w int) []float64 {
 		out[i] = math.Atan2(-2*(o.slant+hand.slant), o.long+hand.long) / 2 * 180 / math.Pi
 	}
 	return out
+}
+
+// mostSpread is how far a finger leans from the middle one of its hand, in degrees.
+const mostSpread = 10.0
+
+// together brings the leans of a hand's fingers within mostSpread of the middle one; two may be
+// thumbs, which lean apart.
+func together(leans []float64) []float64 {
+	if len(leans) < 3 {
+		return leans
+	}
+	middle := median(slices.Clone(leans))
+	for i, v := range leans {
+		leans[i] = min(max(v, middle-mostSpread), middle+mostSpread)
+	}
+	return leans
 }
 
 // moments are the second ones about the middle of a region, summed over its cells.

@@ -178,7 +178,7 @@ func TestTheHandOfASlapIsSeenByItsLoops(t *testing.T) {
 	right, left := realPrint(t, 14), realPrint(t, 11)
 	a, b, c := odds(right), odds(left), odds(imaging.FlipH(right))
 	t.Logf("real: right %.1f, left %.1f, the right one mirrored %.1f", a, b, c)
-	if a <= 0 || b > 0 || c >= 0 {
+	if a <= 0 || b >= 0 || c >= 0 {
 		t.Errorf("real: right %.1f, left %.1f, the right one mirrored %.1f", a, b, c)
 	}
 }
