@@ -154,11 +154,11 @@ func (f field) around(m mask) mask {
 // grown is the mask with what of another hangs together with it and lies within mostTrace blocks.
 func (m mask) grown(over mask) mask {
 	for range mostTrace {
-		next := m.where(false, func(on bool, n int) bool { return n > 0 })
-		for i := range next.on {
-			next.on[i] = m.on[i] || next.on[i] && over.on[i]
+		next := slices.Clone(m.on)
+		for i, on := range over.on {
+			next[i] = m.on[i] || on && m.neighbours(i%m.w, i/m.w, false) > 0
 		}
-		m = next
+		m.on = next
 	}
 	return m
 }
