@@ -55,7 +55,7 @@ const (
 )
 
 // sureHand is the odds from which on a slap is said to look like the other hand's: 150 to one,
-// three loops that agree. Of 60 synthetic slaps 28 were above for their own hand, and none for
+// three loops that agree. Of 60 synthetic slaps 29 were above for their own hand, and none for
 // the other.
 const sureHand = 5.0
 

@@ -36,7 +36,8 @@ func TestAScannerOfJPEG2000EnrolsAPerson(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := newDeskTest(t)
-	d.sensor, _ = behindSBI(t, o)
+	_, s, _ := behindSBI(t, o)
+	d.sensor = s.sensor
 	d.restart()
 	d.open("e", 1)
 	slowest := time.Duration(0)

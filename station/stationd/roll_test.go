@@ -30,12 +30,13 @@ func rollingScanner(t *testing.T) (sensor func(station.Slot) (capture.Sensor, bo
 	if err != nil {
 		t.Fatal(err)
 	}
-	return behindSBI(t, o)
+	_, s, streams := behindSBI(t, o)
+	return s.sensor, streams
 }
 
-// behindSBI is a simulated scanner behind its service; it counts the streams that are asked of
-// it.
-func behindSBI(t *testing.T, o sbi.SimulatorOptions) (sensor func(station.Slot) (capture.Sensor, bool), streams *atomic.Int32) {
+// behindSBI is a simulated device behind its service, and scanners that trust it; it counts the
+// streams that are asked of it.
+func behindSBI(t *testing.T, o sbi.SimulatorOptions) (*sbi.Simulator, *scanners, *atomic.Int32) {
 	t.Helper()
 	device, err := sbi.NewSimulator(o)
 	if err != nil {
@@ -45,7 +46,7 @@ func behindSBI(t *testing.T, o sbi.SimulatorOptions) (sensor func(station.Slot) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	streams = new(atomic.Int32)
+	streams := new(atomic.Int32)
 	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/stream" {
 			streams.Add(1)
@@ -58,7 +59,7 @@ func behindSBI(t *testing.T, o sbi.SimulatorOptions) (sensor func(station.Slot) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.sensor, streams
+	return device, s, streams
 }
 
 // watch listens to what the scanner sees of a slot; it gives all that it saw when it is ended.

@@ -20,21 +20,7 @@ import (
 // every trouble a word to the operator.
 func TestScannerGivesEverySlotAndSaysItsTroubles(t *testing.T) {
 	prints := example(1).frames
-	device, err := sbi.NewSimulator(sbi.SimulatorOptions{Play: func(s sbi.Shot) (capture.Frame, error) { return played(prints, s) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := sbi.Listen()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: device}}
-	server.Start()
-	defer server.Close()
-	s, err := newScanners(sbi.Options{Trust: []*x509.Certificate{device.Root()}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	device, s, _ := behindSBI(t, sbi.SimulatorOptions{Play: func(s sbi.Shot) (capture.Frame, error) { return played(prints, s) }})
 	for _, f := range station.FingerSlots {
 		sensor, ok := s.sensor(f.Slot)
 		if !ok {
@@ -155,21 +141,7 @@ func TestASimulatedDeviceObeys(t *testing.T) {
 // An iris camera behind its service gives the record of one eye as it is.
 func TestEyesComeAsTheirRecords(t *testing.T) {
 	record := append([]byte("IIR\x00020\x00\x00\x00\x00\x14"), "the eye."...)
-	device, err := sbi.NewSimulator(sbi.SimulatorOptions{Type: sbi.Iris, Play: func(sbi.Shot) (capture.Frame, error) { return capture.Frame{Data: record}, nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := sbi.Listen()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: device}}
-	server.Start()
-	defer server.Close()
-	s, err := newScanners(sbi.Options{Trust: []*x509.Certificate{device.Root()}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	device, s, _ := behindSBI(t, sbi.SimulatorOptions{Type: sbi.Iris, Play: func(sbi.Shot) (capture.Frame, error) { return capture.Frame{Data: record}, nil }})
 	sensor, ok := s.sample("iris", 1)
 	if !ok {
 		t.Fatal("no camera for the right eye")
